@@ -7,14 +7,14 @@ import { dirname, join, resolve } from 'node:path';
 /** What a cached directory is made of and how. */
 export interface CachedDirOptions {
   /** Folder of the cache the entry belongs to, for example `rootfs` or `upstream/go`. */
-  kind: string;
+  readonly kind: string;
   /** Name of the entry; it has to change whenever the content would (see `contentKey`). */
-  key: string;
+  readonly key: string;
   /** Fills the empty directory it is given; when it throws, nothing is published. */
-  build(dir: string): Promise<void>;
-  log(line: string): void;
+  readonly build: (dir: string) => Promise<void>;
+  readonly log: (line: string) => void;
   /** Aborting it ends the wait for another process that builds the same entry. */
-  signal?: AbortSignal | undefined;
+  readonly signal?: AbortSignal | undefined;
 }
 
 /** The lab's cache folder: INSTALLER_LAB_CACHE, else `installer-lab` in the user's cache folder. It may not exist yet. */

@@ -1,4 +1,4 @@
-import { readFile, rename, writeFile, mkdir, rm } from 'node:fs/promises';
+import { mkdir, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { execa } from 'execa';
 import { cachedDir, contentKey, isCached } from './cache.ts';
@@ -7,8 +7,8 @@ import type { GoRecipe } from './recipes.ts';
 
 /** What a build needs from its caller. */
 export interface BuildContext {
-  log(line: string): void;
-  signal?: AbortSignal | undefined;
+  readonly log: (line: string) => void;
+  readonly signal?: AbortSignal | undefined;
 }
 
 const kind = 'upstream/go';
@@ -51,7 +51,12 @@ export async function goBuild(recipe: GoRecipe, toolchain: string, context: Buil
 async function compile(recipe: GoRecipe, dir: string, context: BuildContext): Promise<void> {
   const work = join(dir, '.work');
   const env = goEnv(recipe.cgo ?? false);
-  const options = { cwd: work, env, stdin: 'ignore', ...(context.signal ? { cancelSignal: context.signal } : {}) } as const;
+  const options = {
+    cwd: work,
+    env,
+    stdin: 'ignore',
+    ...(context.signal ? { cancelSignal: context.signal } : {}),
+  } as const;
   await mkdir(work);
   const upstream = await readModule(recipe, env);
   await writeFile(join(work, 'go.mod'), moduleFile(recipe, upstream));
@@ -61,8 +66,7 @@ async function compile(recipe: GoRecipe, dir: string, context: BuildContext): Pr
   const flags = ['-mod=mod', '-trimpath', '-buildvcs=false', '-ldflags', linking.join(' '), ...tags];
   // Niced, because a lab's machine also runs whatever its user does meanwhile.
   await execa('nice', ['-n', '10', 'go', 'build', ...flags, '-o', `${dir}/`, ...recipe.commands], options);
-  await rename(join(work, 'go.sum'), join(dir, 'go.sum'));
-  await rename(join(work, 'go.mod'), join(dir, 'go.mod'));
+  for (const [from, to] of Object.entries(recipe.renames ?? {})) await rename(join(dir, from), join(dir, to));
   await rm(work, { recursive: true });
 }
 
@@ -73,17 +77,6 @@ async function readModule(recipe: GoRecipe, env: NodeJS.ProcessEnv): Promise<GoM
   const { GoMod } = JSON.parse(stdout) as { GoMod: string };
   const edit = await execa('go', ['mod', 'edit', '-json', GoMod], { env, cwd: '/' });
   return JSON.parse(edit.stdout) as GoModule;
-}
-
-/** Source directory of a module in Go's module cache. */
-export async function moduleSource(module: string, version: string): Promise<string> {
-  const { stdout } = await execa('go', ['mod', 'download', '-json', `${module}@${version}`], { cwd: '/' });
-  return (JSON.parse(stdout) as { Dir: string }).Dir;
-}
-
-/** VERSION-like file of a module's source, trimmed. */
-export async function moduleFileText(module: string, version: string, path: string): Promise<string> {
-  return (await readFile(join(await moduleSource(module, version), path), 'utf8')).trim();
 }
 
 function goEnv(cgo: boolean): NodeJS.ProcessEnv {

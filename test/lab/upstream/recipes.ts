@@ -8,6 +8,8 @@ export interface GoRecipe {
   readonly version: string;
   /** Package paths of the commands; each becomes a binary of its last element (`/vN` aside). */
   readonly commands: readonly string[];
+  /** Names given to binaries whose package is called otherwise. */
+  readonly renames?: Readonly<Record<string, string>>;
   /** Further modules to require, by path. */
   readonly requires?: Readonly<Record<string, string>>;
   /** `-X` values by variable. */
@@ -38,58 +40,67 @@ function kubernetesVariables(version: string): Record<string, string> {
 }
 
 /** The Kubernetes commands; one build for all, since they share most of their packages. */
-export function kubernetesRecipe(version: string): GoRecipe {
-  const commands = ['kubeadm', 'kubelet', 'kubectl', 'kube-apiserver', 'kube-controller-manager', 'kube-scheduler', 'kube-proxy'];
+function kubernetesRecipe(version: string): GoRecipe {
+  const commands = [
+    'kubeadm',
+    'kubelet',
+    'kubectl',
+    'kube-apiserver',
+    'kube-controller-manager',
+    'kube-scheduler',
+    'kube-proxy',
+  ];
   return {
     name: 'kubernetes',
     module: 'k8s.io/kubernetes',
     version,
     commands: commands.map((name) => `k8s.io/kubernetes/cmd/${name}`),
     variables: kubernetesVariables(version),
-    seconds: 420,
+    seconds: 390,
   };
 }
 
-export function agnhostRecipe(version: string): GoRecipe {
+function agnhostRecipe(version: string, tag: string): GoRecipe {
   return {
     name: 'agnhost',
     module: 'k8s.io/kubernetes',
     version,
     commands: ['k8s.io/kubernetes/test/images/agnhost'],
-    variables: kubernetesVariables(version),
-    seconds: 30,
+    variables: { ...kubernetesVariables(version), 'main.Version': tag },
+    seconds: 10,
   };
 }
 
-export function etcdRecipe(version: string): GoRecipe {
+function etcdRecipe(version: string): GoRecipe {
   return {
     name: 'etcd',
     module: 'go.etcd.io/etcd/server/v3',
     version,
     commands: ['go.etcd.io/etcd/server/v3', 'go.etcd.io/etcd/etcdctl/v3', 'go.etcd.io/etcd/etcdutl/v3'],
+    renames: { server: 'etcd' },
     requires: { 'go.etcd.io/etcd/etcdctl/v3': version, 'go.etcd.io/etcd/etcdutl/v3': version },
-    seconds: 40,
+    seconds: 30,
   };
 }
 
-export function corednsRecipe(version: string): GoRecipe {
+function corednsRecipe(version: string): GoRecipe {
   return {
     name: 'coredns',
     module: 'github.com/coredns/coredns',
     version,
     commands: ['github.com/coredns/coredns'],
-    seconds: 100,
+    seconds: 110,
   };
 }
 
-export function crictlRecipe(version: string): GoRecipe {
+function crictlRecipe(version: string): GoRecipe {
   return {
     name: 'crictl',
     module: 'sigs.k8s.io/cri-tools',
     version,
     commands: ['sigs.k8s.io/cri-tools/cmd/crictl'],
     variables: { 'sigs.k8s.io/cri-tools/pkg/version.Version': version },
-    seconds: 25,
+    seconds: 30,
   };
 }
 
@@ -97,10 +108,12 @@ const containerd: GoRecipe = {
   name: 'containerd',
   module: 'github.com/containerd/containerd/v2',
   version: sharedVersions.containerd,
-  commands: ['containerd', 'containerd-shim-runc-v2', 'ctr'].map((name) => `github.com/containerd/containerd/v2/cmd/${name}`),
+  commands: ['containerd', 'containerd-shim-runc-v2', 'ctr'].map(
+    (name) => `github.com/containerd/containerd/v2/cmd/${name}`,
+  ),
   variables: { 'github.com/containerd/containerd/v2/version.Version': sharedVersions.containerd },
   tags: ['no_btrfs', 'no_devmapper', 'no_zfs'],
-  seconds: 60,
+  seconds: 65,
 };
 
 const runc: GoRecipe = {
@@ -127,7 +140,7 @@ const cniPlugins: GoRecipe = {
     ...['dhcp', 'host-local', 'static'].map((name) => `${cniModule}/plugins/ipam/${name}`),
   ],
   variables: { [`${cniModule}/pkg/utils/buildversion.BuildVersion`]: sharedVersions.cniPlugins },
-  seconds: 30,
+  seconds: 10,
 };
 
 const flannelPlugin: GoRecipe = {
@@ -136,7 +149,7 @@ const flannelPlugin: GoRecipe = {
   version: sharedVersions.flannelPluginSource,
   commands: [`${cniModule}/plugins/meta/flannel`],
   variables: { [`${cniModule}/pkg/utils/buildversion.BuildVersion`]: sharedVersions.flannelPluginSource },
-  seconds: 10,
+  seconds: 5,
 };
 
 const flannel: GoRecipe = {
@@ -147,24 +160,28 @@ const flannel: GoRecipe = {
   requires: { 'github.com/tencentcloud/tencentcloud-sdk-go/tencentcloud/common': 'v1.3.103' },
   variables: { 'github.com/flannel-io/flannel/pkg/version.Version': sharedVersions.flannel },
   cgo: true,
-  seconds: 45,
+  seconds: 70,
 };
 
 /** Recipes that do not depend on the Kubernetes minor. */
 export const sharedRecipes = { containerd, runc, cniPlugins, flannelPlugin, flannel } as const;
 
+/** Recipes of one Kubernetes minor. */
+export function minorRecipes(
+  minor: UpstreamMinor,
+): Record<'kubernetes' | 'agnhost' | 'etcd' | 'coredns' | 'crictl', GoRecipe> {
+  const versions = upstreamMinors[minor];
+  return {
+    kubernetes: kubernetesRecipe(versions.kubernetes),
+    agnhost: agnhostRecipe(versions.kubernetes, versions.agnhost),
+    etcd: etcdRecipe(versions.etcd),
+    coredns: corednsRecipe(versions.coredns),
+    crictl: crictlRecipe(versions.crictl),
+  };
+}
+
 /** Every recipe of the given minors, in the order they are built, each once. */
 export function recipesFor(minors: readonly UpstreamMinor[]): GoRecipe[] {
-  const all = minors.flatMap((minor) => {
-    const versions = upstreamMinors[minor];
-    return [
-      kubernetesRecipe(versions.kubernetes),
-      agnhostRecipe(versions.kubernetes),
-      etcdRecipe(versions.etcd),
-      corednsRecipe(versions.coredns),
-      crictlRecipe(versions.crictl),
-      ...Object.values(sharedRecipes),
-    ];
-  });
+  const all = minors.flatMap((minor) => [...Object.values(minorRecipes(minor)), ...Object.values(sharedRecipes)]);
   return [...new Map(all.map((recipe) => [`${recipe.name} ${recipe.version}`, recipe])).values()];
 }

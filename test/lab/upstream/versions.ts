@@ -7,12 +7,14 @@ export interface MinorVersions {
   readonly etcd: string;
   readonly coredns: string;
   readonly crictl: string;
+  /** Tag of the image for test pods: test/images/agnhost/VERSION of that Kubernetes. */
+  readonly agnhost: string;
 }
 
 /** Two adjacent minors, so that an upgrade from one to the other can be run. */
 export const upstreamMinors: Readonly<Record<UpstreamMinor, MinorVersions>> = {
-  '1.36': { kubernetes: 'v1.36.3', etcd: 'v3.6.8', coredns: 'v1.14.2', crictl: 'v1.36.0' },
-  '1.37': { kubernetes: 'v1.37.1', etcd: 'v3.7.0', coredns: 'v1.14.6', crictl: 'v1.36.0' },
+  '1.36': { kubernetes: 'v1.36.3', etcd: 'v3.6.8', coredns: 'v1.14.2', crictl: 'v1.36.0', agnhost: '2.63.0' },
+  '1.37': { kubernetes: 'v1.37.1', etcd: 'v3.7.0', coredns: 'v1.14.6', crictl: 'v1.36.0', agnhost: '2.66.1' },
 };
 
 /** Versions that both minors share. */
@@ -25,5 +27,12 @@ export const sharedVersions = {
   flannelPluginSource: 'v0.9.1',
 } as const;
 
-/** Names the lab serves for the one architecture it runs on. */
+/** References of flannel's images, as its own manifest has them for this version. */
+export const flannelImages = {
+  daemon: (version: string): string => `ghcr.io/flannel-io/flannel:${version}`,
+  /** Where the plugin has to be built, its sources are `flannelPluginSource`: its own module is not to be had. */
+  plugin: 'ghcr.io/flannel-io/flannel-cni-plugin:v1.9.1-flannel1',
+} as const;
+
+/** The one architecture the lab serves: its own. */
 export const architecture = 'amd64';

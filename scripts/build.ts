@@ -1,0 +1,51 @@
+import { mkdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import { build as bundle, type Metafile, type Plugin } from 'esbuild';
+
+const packageRoot = join(import.meta.dirname, '..');
+
+/**
+ * ssh2 takes its compiled modules inside try/catch and does without them. A module that throws is the honest way to
+ * leave them out: an empty one would let ssh2 believe that the binding is there.
+ */
+const withoutNativeModules: Plugin = {
+  name: 'without-native-modules',
+  setup(build) {
+    build.onResolve({ filter: /\.node$|^cpu-features$/ }, ({ path }) => ({ path, namespace: 'native' }));
+    build.onLoad({ filter: /.*/, namespace: 'native' }, ({ path }) => ({
+      contents: `throw new Error(${JSON.stringify(`${path} is not part of the bundle`)});`,
+    }));
+  },
+};
+
+/**
+ * Bundles src/main.ts with all its libraries into one file. CommonJS, for that is what a single executable can cache
+ * compiled; modules behind import() are in the same file and run when they are first asked for.
+ */
+export async function buildBundle(outfile: string): Promise<Metafile> {
+  mkdirSync(join(outfile, '..'), { recursive: true });
+  const result = await bundle({
+    absWorkingDir: packageRoot,
+    entryPoints: ['src/main.ts'],
+    outfile,
+    bundle: true,
+    platform: 'node',
+    target: 'node24',
+    format: 'cjs',
+    // Not minified, so that a stack in a run log can be read; the binary holds the code compiled anyway.
+    legalComments: 'none',
+    metafile: true,
+    define: { 'import.meta.dirname': '__dirname', 'import.meta.url': '__bundleUrl' },
+    banner: { js: "const __bundleUrl=require('node:url').pathToFileURL(__filename).href;" },
+    plugins: [withoutNativeModules],
+    logLevel: 'warning',
+  });
+  return result.metafile;
+}
+
+if (import.meta.url === pathToFileURL(process.argv[1] ?? '').href) {
+  const outfile = join(packageRoot, 'dist', 'installer.cjs');
+  await buildBundle(outfile);
+  console.log(`Built ${outfile}`);
+}

@@ -1,0 +1,84 @@
+/**
+ * Makes dist/installer, the single executable: bundle, a stripped copy of the running Node, and the assets in one
+ * file. Then tries it as its users will meet it: in an empty folder, with an empty environment.
+ *
+ *   npm run package                  make and try it
+ *   npm run package -- --measure     also its size as .xz (half a minute), and fail where a limit is passed
+ */
+import { execFileSync } from 'node:child_process';
+import { chmodSync, copyFileSync, mkdirSync, mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { listAssets } from '../src/assets.ts';
+import { buildBundle } from './build.ts';
+import { limits, measure } from './measure-binary.ts';
+
+const packageRoot = join(import.meta.dirname, '..');
+const dist = join(packageRoot, 'dist');
+const binary = join(dist, 'installer');
+
+const withXz = process.argv.includes('--measure');
+const startedMs = performance.now();
+await makeBinary();
+console.log(`Made ${binary} in ${((performance.now() - startedMs) / 1000).toFixed(1)} s`);
+const problems = await measure(binary, { version: readVersion(), withXz });
+if (withXz && problems.length > 0) {
+  for (const problem of problems) console.error(`package: ${problem}`);
+  process.exitCode = 1;
+}
+
+async function makeBinary(): Promise<void> {
+  mkdirSync(dist, { recursive: true });
+  const work = mkdtempSync(join(tmpdir(), 'installer-package-'));
+  try {
+    const bundle = join(dist, 'installer.cjs');
+    await buildBundle(bundle);
+    const node = strippedNode(work);
+    const output = join(work, 'installer');
+    const config = join(work, 'sea.json');
+    writeFileSync(config, JSON.stringify(seaConfig(bundle, node, output)));
+    execFileSync(process.execPath, ['--build-sea', config], { stdio: ['ignore', 'ignore', 'inherit'] });
+    chmodSync(output, 0o755);
+    // A binary that is running cannot be written to, yet it can be replaced.
+    copyFileSync(output, `${binary}.new`);
+    renameSync(`${binary}.new`, binary);
+  } finally {
+    rmSync(work, { recursive: true, force: true });
+  }
+}
+
+function seaConfig(main: string, executable: string, output: string): object {
+  return {
+    main,
+    mainFormat: 'commonjs',
+    executable,
+    output,
+    disableExperimentalSEAWarning: true,
+    useSnapshot: false,
+    // The cache holds for this very Node, which is the one that it is packed with.
+    useCodeCache: true,
+    // NODE_OPTIONS of the user's shell are for other programs.
+    execArgvExtension: 'none',
+    assets: Object.fromEntries(listAssets('').map((path) => [path, join(packageRoot, path)])),
+  };
+}
+
+/** A copy of the running Node without its symbols; stripped before the injection, which adds a section of its own. */
+function strippedNode(folder: string): string {
+  const node = join(folder, 'node');
+  copyFileSync(process.execPath, node);
+  try {
+    execFileSync('strip', [node], { stdio: ['ignore', 'ignore', 'inherit'] });
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
+    console.error(
+      `package: strip is not installed, so the binary keeps symbols and passes ${limits.sizeMb} MB. ` +
+        'Install binutils (Debian, Ubuntu: apt-get install binutils) and run this again.',
+    );
+  }
+  return node;
+}
+
+function readVersion(): string {
+  return execFileSync(process.execPath, [join(dist, 'installer.cjs'), '--version'], { encoding: 'utf8' }).trim();
+}

@@ -1,0 +1,47 @@
+import type { Cluster, Member } from '../../kubernetes/cluster.ts';
+import type { ClusterCheck } from '../check.ts';
+
+type Found = ReturnType<ClusterCheck['run']>[number];
+
+/** One finding for each value that several hosts share, under the name of the second and later ones. */
+function duplicates(cluster: Cluster, valueOf: (member: Member) => string | undefined, what: string): Found[] {
+  const owners = new Map<string, string>();
+  return cluster.members.flatMap((member) => {
+    const value = valueOf(member);
+    if (value === undefined || value === '') return [];
+    const owner = owners.get(value);
+    if (owner === undefined) owners.set(value, member.config.name);
+    return owner === undefined ? [] : [{ host: member.config.name, actual: `${what} ${value} is that of ${owner} too` }];
+  });
+}
+
+/** Sources: kubeadm's installation guide (hostname, MAC address and product_uuid are unique for every node). */
+export const hostnameUnique: ClusterCheck = {
+  id: 'hostname-unique',
+  scope: 'cluster',
+  title: 'Two hosts have the same hostname',
+  severity: 'error',
+  expected: 'a hostname of its own for every host',
+  remedy: 'set another one with hostnamectl set-hostname',
+  run: (cluster) => duplicates(cluster, ({ facts }) => facts.hostname, 'hostname'),
+};
+
+export const machineIdUnique: ClusterCheck = {
+  id: 'machine-id-unique',
+  scope: 'cluster',
+  title: 'Two hosts have the same machine-id',
+  severity: 'error',
+  expected: 'a machine-id of its own for every host; cloned machines share it',
+  remedy: 'on the clone: rm /etc/machine-id && systemd-machine-id-setup, then reboot',
+  run: (cluster) => duplicates(cluster, ({ facts }) => facts.machineId, 'machine-id'),
+};
+
+export const productUuidUnique: ClusterCheck = {
+  id: 'product-uuid-unique',
+  scope: 'cluster',
+  title: 'Two hosts have the same product_uuid',
+  severity: 'warning',
+  expected: 'a product_uuid of its own for every host',
+  remedy: 'give the virtual machine another UUID in its hypervisor',
+  run: (cluster) => duplicates(cluster, ({ facts }) => facts.productUuid, 'product_uuid'),
+};

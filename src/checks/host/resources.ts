@@ -1,0 +1,54 @@
+import { isControlPlane } from '../../kubernetes/cluster.ts';
+import type { HostCheck } from '../check.ts';
+
+const mebibyte = 1024 * 1024;
+
+/** Source: kubeadm's preflight, ControlPlaneNumCPU. */
+export const cpu: HostCheck = {
+  id: 'cpu',
+  scope: 'host',
+  title: 'Too few CPU cores',
+  severity: 'error',
+  expected: 'at least 2 cores on a control plane',
+  remedy: 'give the host more cores',
+  run(member) {
+    const { cpus } = member.facts;
+    if (cpus === undefined) return [{ actual: 'the number of cores could not be read', severity: 'warning' }];
+    return isControlPlane(member) && cpus < 2 ? [{ actual: `${cpus} core` }] : [];
+  },
+};
+
+/** Source: kubeadm's constant ControlPlaneMem, 1700 MB. */
+export const memory: HostCheck = {
+  id: 'memory',
+  scope: 'host',
+  title: 'Too little memory',
+  severity: 'error',
+  expected: 'at least 1700 MiB on a control plane, 700 MiB on a worker',
+  remedy: 'give the host more memory',
+  run(member) {
+    const { memoryBytes } = member.facts;
+    if (memoryBytes === undefined) return [{ actual: 'the size of the memory could not be read', severity: 'warning' }];
+    const floor = (isControlPlane(member) ? 1700 : 700) * mebibyte;
+    return memoryBytes < floor ? [{ actual: `${Math.floor(memoryBytes / mebibyte)} MiB` }] : [];
+  },
+};
+
+/** Binaries and images of Kubernetes itself take about 2 GB. */
+export const diskFree: HostCheck = {
+  id: 'disk-free',
+  scope: 'host',
+  title: 'Too little free disk space',
+  severity: 'error',
+  expected: 'at least 3 GiB free for /var/lib and /usr/local; 20 GiB are good',
+  remedy: 'free space, or mount a larger file system at /var/lib',
+  run(member, cluster) {
+    const rows = [...member.facts.freeBytes].filter(([, bytes]) => bytes < 20 * 1024 * mebibyte);
+    return rows.flatMap(([mount, bytes]) => {
+      const gib = (bytes / 1024 / mebibyte).toFixed(1);
+      const isLow = bytes < 3 * 1024 * mebibyte;
+      const hasCluster = member.facts.identity?.clusterName === cluster.config.metadata.name;
+      return [{ actual: `${gib} GiB free on ${mount}`, severity: isLow && !hasCluster ? 'error' : 'warning' } as const];
+    });
+  },
+};

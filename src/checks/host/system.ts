@@ -1,0 +1,92 @@
+import { architectures } from '../../artifacts/catalog.ts';
+import { versionsOf } from '../../kubernetes/cluster.ts';
+import type { HostCheck } from '../check.ts';
+
+export const architectureSupported: HostCheck = {
+  id: 'architecture-supported',
+  scope: 'host',
+  title: 'Architecture not supported',
+  severity: 'error',
+  expected: architectures.join(' or '),
+  remedy: 'use another host: Kubernetes is not published for this one',
+  run: ({ facts }) => (architectures.some((name) => name === facts.architecture) ? [] : [{ actual: facts.architecture }]),
+};
+
+/** Source: systemd-run with --remain-after-exit and RuntimeMaxSec, systemd 229 and later. */
+export const systemdRunning: HostCheck = {
+  id: 'systemd-running',
+  scope: 'host',
+  title: 'systemd is missing or too old',
+  severity: 'error',
+  expected: 'systemd 229 or later',
+  remedy: 'use a distribution with a current systemd',
+  run({ facts }) {
+    if (facts.systemdVersion === undefined) return [{ actual: 'systemctl does not answer' }];
+    return facts.systemdVersion < 229 ? [{ actual: `systemd ${facts.systemdVersion}` }] : [];
+  },
+};
+
+/** Source: Kubernetes 1.35 refuses to start kubelet on cgroup v1 unless failCgroupV1 is false. */
+export const cgroupVersion: HostCheck = {
+  id: 'cgroup-version',
+  scope: 'host',
+  title: 'kubelet would refuse cgroup v1',
+  severity: 'error',
+  expected: 'cgroup v2, or failCgroupV1: false in spec.kubernetes.kubelet',
+  remedy: 'boot with systemd.unified_cgroup_hierarchy=1, or set spec.kubernetes.kubelet.failCgroupV1: false',
+  run({ facts }, cluster) {
+    const minor = Number(versionsOf(cluster).kubernetes.minor.split('.')[1]);
+    const isAllowed = cluster.config.spec.kubernetes.kubelet['failCgroupV1'] === false;
+    return facts.cgroupVersion === 1 && minor >= 35 && !isAllowed ? [{ actual: 'cgroup v1' }] : [];
+  },
+};
+
+/** What phases, kubeadm and kubelet call; source: kubeadm's preflight for the latter. */
+const required = ['tar', 'ip', 'ss', 'iptables', 'mount', 'nsenter', 'sysctl', 'swapoff', 'flock', 'sha256sum', 'systemd-run', 'xargs', 'diff', 'timeout'];
+const recommended = ['conntrack', 'ethtool', 'socat', 'tc'];
+
+export const toolsPresent: HostCheck = {
+  id: 'tools-present',
+  scope: 'host',
+  title: 'Tools are missing',
+  severity: 'error',
+  expected: `${required.join(', ')}, and curl or wget`,
+  remedy: 'install the packages that bring them (iproute2, iptables, util-linux, procps, findutils, diffutils, curl)',
+  run({ facts }) {
+    const missing = required.filter((tool) => !facts.tools.has(tool));
+    if (!facts.tools.has('curl') && !facts.tools.has('wget')) missing.push('curl or wget');
+    const useful = recommended.filter((tool) => !facts.tools.has(tool));
+    return [
+      ...(missing.length === 0 ? [] : [{ actual: `missing: ${missing.join(', ')}` }]),
+      ...(useful.length === 0 ? [] : [{ actual: `missing: ${useful.join(', ')}`, severity: 'warning', expected: recommended.join(', '), remedy: 'install conntrack, ethtool, socat and iproute2; port-forward and some network plugins need them' } as const]),
+    ];
+  },
+};
+
+/** Swap is turned off by prepare-hosts, so it is told and stops nothing. */
+export const swapDisabled: HostCheck = {
+  id: 'swap-disabled',
+  scope: 'host',
+  title: 'Swap is on',
+  severity: 'info',
+  expected: 'no active swap',
+  remedy: 'nothing to do: prepare-hosts turns it off and comments it out of /etc/fstab',
+  run: ({ facts }) => (facts.swaps.length === 0 ? [] : [{ actual: facts.swaps.join(', ') }]),
+};
+
+/** A runtime that was there before is kept, where it is one that this Kubernetes can use. */
+export const runtimeUsable: HostCheck = {
+  id: 'runtime-usable',
+  scope: 'host',
+  title: 'The containerd that is there cannot be used',
+  severity: 'error',
+  expected: 'none, or containerd 2.0 or later, and of the version in spec.runtime.containerd.version where that is set',
+  remedy: 'upgrade it or remove it; with none there, the installer brings its own',
+  run({ facts }, cluster) {
+    const { containerd } = facts;
+    if (containerd === undefined || containerd.isOurs) return [];
+    const wanted = cluster.config.spec.runtime.containerd.version;
+    const isGood = Number(containerd.version.split('.')[0]) >= 2 && (wanted === undefined || wanted === containerd.version);
+    return isGood ? [] : [{ actual: `containerd ${containerd.version} at ${containerd.path}` }];
+  },
+};

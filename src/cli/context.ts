@@ -1,0 +1,75 @@
+import type { ExitCode } from '../errors.ts';
+import type { Emitter } from '../report/emitter.ts';
+
+export interface RunOutcome {
+  readonly exitCode: ExitCode;
+}
+
+interface RunOptions {
+  /** The cluster file, as given on the command line. */
+  readonly configFile: string;
+  readonly dryRun: boolean;
+  /** Most hosts that are worked on at the same time. */
+  readonly concurrency: number;
+  readonly runId: string;
+  /** --log-file; without it the run log is in the state folder. */
+  readonly logFile?: string;
+}
+
+export interface ClusterCreateOptions extends RunOptions {
+  readonly skipPhases: readonly string[];
+  /** Compare the content of large files too, not their size and date alone. */
+  readonly verifyContent: boolean;
+  /** Checks whose findings are reported and do not stop the run. */
+  readonly ignoreChecks: readonly string[];
+}
+
+export interface ResetOptions extends RunOptions {
+  /** Name of the cluster, typed by the user to confirm. */
+  readonly confirm: string;
+}
+
+type Run<Options> = (options: Options, emitter: Emitter, signal: AbortSignal) => Promise<RunOutcome>;
+
+/**
+ * What the commands call. Each function loads its modules when it is called, so that `--version` and `--help` read
+ * neither the SSH client nor the schema.
+ */
+export interface Workflows {
+  readonly clusterCreate: Run<ClusterCreateOptions>;
+  readonly reset: Run<ResetOptions>;
+  /** Parses and checks a cluster file; returns the name of the cluster. Throws InstallerError(s). */
+  readonly validateConfig: (configFile: string) => Promise<string>;
+}
+
+/** Everything a command touches outside itself; tests give their own. */
+export interface CliContext {
+  readonly workflows: Workflows;
+  readonly env: Readonly<Record<string, string | undefined>>;
+  readonly stdout: (text: string) => void;
+  readonly stderr: (text: string) => void;
+  readonly stderrStream: NodeJS.WriteStream & { readonly fd: number };
+  readonly now: () => number;
+  readonly signal: AbortSignal;
+  /** Told the hosts that are being worked on, for the message of a run that is cut off. */
+  readonly setBusyHosts: (hosts: () => readonly string[]) => void;
+  /** Told the end of a command. */
+  readonly finish: (exitCode: ExitCode) => void;
+}
+
+/** The composition root: the real workflows, each behind an import of its own. */
+export const workflows: Workflows = {
+  async clusterCreate(options, emitter, signal) {
+    const { runClusterCreate } = await import('../workflows/cluster-create.ts');
+    return runClusterCreate(options, emitter, signal);
+  },
+  async reset(options, emitter, signal) {
+    const { runReset } = await import('../workflows/reset.ts');
+    return runReset(options, emitter, signal);
+  },
+  async validateConfig(configFile) {
+    const { loadClusterConfig } = await import('../spec/load.ts');
+    const config = await loadClusterConfig(configFile);
+    return config.metadata.name;
+  },
+};

@@ -1,0 +1,33 @@
+import { Command } from 'commander';
+import { programVersion } from '../assets.ts';
+import { addAsset } from './commands/asset.ts';
+import { addClusterCreate } from './commands/cluster-create.ts';
+import { addConfig } from './commands/config.ts';
+import { addReset } from './commands/reset.ts';
+import type { CliContext } from './context.ts';
+import { addGlobalOptions, examples } from './options.ts';
+
+/** The command line: names, options and help. Parsing never ends the process; it throws CommanderError. */
+export function createProgram(context: CliContext): Command {
+  const program = new Command('installer')
+    .description('Turns Linux hosts reachable over SSH into Kubernetes clusters and keeps them well.')
+    .version(programVersion, '-V, --version', 'print the version')
+    .helpOption('-h, --help', 'show help')
+    .helpCommand('help [command]', 'show help for a command')
+    .showSuggestionAfterError(true)
+    .configureHelp({ showGlobalOptions: true })
+    .configureOutput({ writeOut: context.stdout, writeErr: context.stderr })
+    .exitOverride()
+    .addHelpText(
+      'after',
+      `${examples(['installer config validate -c clusterConfig.yaml', 'installer cluster-create -c clusterConfig.yaml', 'installer cluster-create --help'])}
+Exit codes: 0 done, 1 defect, 2 wrong use or file, 3 precheck failed, 4 operation failed, 5 partly done, 6 drift found,
+130 and 143 interrupted.\n`,
+    );
+  addGlobalOptions(program);
+  addClusterCreate(program, context);
+  addReset(program, context);
+  addConfig(program, context);
+  addAsset(program, context);
+  return program;
+}

@@ -1,0 +1,242 @@
+import { InstallerError, InternalError, messageOf } from '../errors.ts';
+import { isOutcomeUnknown, type Host } from '../hosts/host.ts';
+import { describeAction, type Action } from '../ops/action.ts';
+import type { ErrorReport, PhaseStatus } from '../report/events.ts';
+import { interruptedError, type Gates } from './gates.ts';
+import type { HostPhase, RunContext } from './phase.ts';
+import { blockedError, describeChange, notConvergedError, planSteps, queriesOf, type HostPlan } from './plan.ts';
+import { pollUntil } from './poll.ts';
+import type { Step } from './step.ts';
+
+export interface LanePhase {
+  readonly phase: HostPhase<never>;
+  readonly steps: readonly Step[];
+  /** Runs the phase's `before` once for all hosts. */
+  readonly prepare: () => Promise<void>;
+}
+
+export interface LaneOutcome {
+  readonly phase: string;
+  readonly status: PhaseStatus;
+  readonly changes: number;
+  readonly durationMs: number;
+  readonly error?: InstallerError | undefined;
+}
+
+export interface LaneInput {
+  readonly host: Host;
+  readonly phases: readonly LanePhase[];
+  readonly context: RunContext;
+  readonly gates: Gates;
+  /** Called as the host leaves each phase. */
+  readonly done: (outcome: LaneOutcome) => void;
+  /** Called as the host enters a phase. */
+  readonly entered: (phase: string) => void;
+}
+
+/** How often an apply is planned anew because somebody else changed the host, or the connection was lost. */
+const maxAttempts = 3;
+
+/** Takes one host through its phases. Never rejects: a failure ends the lane and is reported through `done`. */
+export async function runLane(input: LaneInput): Promise<void> {
+  const { host, phases } = input;
+  for (const [index, lanePhase] of phases.entries()) {
+    const startedAt = performance.now();
+    const { id } = lanePhase.phase;
+    input.entered(id);
+    try {
+      // All that is still to come is asked in one trip; where it is known already this costs none.
+      const ahead = phases.slice(index).flatMap(({ steps }) => queriesOf(steps));
+      const changes = await convergePhase(input, lanePhase, ahead);
+      const status = changes === 0 ? 'ok' : input.context.dryRun ? 'planned' : 'changed';
+      input.done({ phase: id, status, changes, durationMs: performance.now() - startedAt });
+    } catch (error) {
+      const failure = toInstallerError(error, host.name);
+      const status = failure.code === 'INTERRUPTED' ? 'interrupted' : failure.code === 'PHASE_NOT_REACHED' ? 'skipped' : 'failed';
+      input.done({ phase: id, status, changes: 0, durationMs: performance.now() - startedAt, error: failure });
+      return;
+    }
+  }
+}
+
+type Queries = ReturnType<typeof queriesOf>;
+
+/** Returns the number of changes applied (planned, on a dry run). */
+async function convergePhase(input: LaneInput, lanePhase: LanePhase, ahead: Queries): Promise<number> {
+  const { host, context } = input;
+  const waited = await Promise.all((lanePhase.phase.after ?? []).map((id) => input.gates.wait(id, context.signal)));
+  if (lanePhase.phase.looksAgain === true && waited.includes(true) && !context.dryRun) host.forget();
+  for (let attempt = 1; ; attempt += 1) {
+    const plan = await planHost(input, lanePhase, ahead);
+    if (attempt === 1) emitPlan(input, lanePhase, plan);
+    if (context.dryRun) return plan.changes.length;
+    if (plan.changes.length === 0) {
+      if (plan.deferred.length > 0) throw notConvergedError(host, plan);
+      return 0;
+    }
+    await lanePhase.prepare();
+    if (context.signal.aborted) throw interruptedError();
+    if (await applyPlan(input, lanePhase, plan, ahead, attempt)) return plan.changes.length;
+  }
+}
+
+/** Plans from what is known; a blocked plan is asked again until its deadline. */
+async function planHost(input: LaneInput, lanePhase: LanePhase, ahead: Queries): Promise<HostPlan> {
+  const { host, context } = input;
+  const look = async (): Promise<HostPlan> => planSteps(lanePhase.steps, await host.observe(ahead, { signal: context.signal }));
+  const plan = await look();
+  const [first] = plan.blocked;
+  if (first === undefined) return plan;
+  const waitSeconds = Math.max(...plan.blocked.map((item) => item.plan.waitSeconds));
+  if (waitSeconds === 0 || context.dryRun) throw blockedError(host, first);
+  let last = plan;
+  await pollUntil({
+    id: `${lanePhase.phase.id}/${first.step.id}`,
+    description: `${host.name}: ${first.plan.reason}`,
+    timeoutMs: waitSeconds * 1000,
+    intervalMs: 2000,
+    context,
+    async attempt() {
+      host.forget();
+      last = await look();
+      return last.blocked[0]?.plan.reason;
+    },
+    failure: () => blockedError(host, last.blocked[0] ?? first),
+  });
+  return last;
+}
+
+/** True where the changes were applied and hold; false where the host has to be planned anew. */
+async function applyPlan(input: LaneInput, lanePhase: LanePhase, plan: HostPlan, ahead: Queries, attempt: number): Promise<boolean> {
+  const { host, context } = input;
+  const { phase } = lanePhase;
+  const actions = plan.changes.flatMap(({ change }) => change.actions);
+  const grace = startGrace(context.signal);
+  try {
+    const result = await host.apply({
+      actions,
+      secrets: context.secrets,
+      look: ahead,
+      holder: `run ${context.runId}`,
+      lockTimeoutSeconds: phase.timeoutSeconds,
+      timeoutMs: phase.timeoutSeconds * 2000,
+      signal: grace.signal,
+    });
+    if (result.status === 'failed') throw actionFailedError(host, phase.id, plan, actions, result.failed);
+    if (result.status === 'stale') {
+      if (attempt >= maxAttempts) throw keepsChangingError(host);
+      host.forget();
+      return false;
+    }
+    for (const { step, change } of plan.changes) {
+      context.emitter.emit({ type: 'step.applied', phase: phase.id, host: host.name, step: step.id, summary: change.summary, durationMs: result.durationMs });
+    }
+  } catch (error) {
+    if (grace.signal.aborted) throw interruptedWhileError(host, phase.id, plan);
+    if (!isOutcomeUnknown(error) || attempt >= maxAttempts) throw error;
+    context.emitter.emit({ type: 'log', level: 'warning', host: host.name, message: `${messageOf(error)}; looking again before anything is repeated` });
+    host.forget();
+    return false;
+  } finally {
+    grace.end();
+  }
+  const after = planSteps(lanePhase.steps, await host.observe(ahead));
+  if (after.changes.length + after.deferred.length + after.blocked.length > 0) throw notConvergedError(host, after);
+  return true;
+}
+
+/** After an interrupt a script that is soon done may end; then the connection is closed and the host is left as it is. */
+const graceMs = 5000;
+
+function startGrace(signal: AbortSignal): { readonly signal: AbortSignal; end(): void } {
+  const controller = new AbortController();
+  let timer: NodeJS.Timeout | undefined;
+  const begin = (): void => {
+    timer = setTimeout(() => controller.abort(), graceMs);
+  };
+  if (signal.aborted) begin();
+  else signal.addEventListener('abort', begin, { once: true });
+  return {
+    signal: controller.signal,
+    end() {
+      clearTimeout(timer);
+      signal.removeEventListener('abort', begin);
+    },
+  };
+}
+
+function interruptedWhileError(host: Host, phase: string, plan: HostPlan): InstallerError {
+  const units = plan.changes.flatMap(({ change }) => change.actions).flatMap((action) => (action.kind === 'long' ? [action.unit] : []));
+  return new InstallerError({
+    code: 'INTERRUPTED',
+    host: host.name,
+    message: `interrupted during ${phase}: ${plan.changes.map(({ change }) => change.summary).join('; ')}`,
+    remedy:
+      units.length === 0
+        ? 'run the same command again: it looks at the host and goes on from there'
+        : `what was started goes on there as ${units.join(', ')}.service; run the same command again, and it waits for that one`,
+  });
+}
+
+function emitPlan(input: LaneInput, lanePhase: LanePhase, plan: HostPlan): void {
+  const { emitter } = input.context;
+  const base = { type: 'step.planned', phase: lanePhase.phase.id, host: input.host.name } as const;
+  for (const { step, plan: stepPlan } of plan.steps) {
+    if (stepPlan.kind === 'changes' && stepPlan.changes.length > 0) {
+      emitter.emit({ ...base, step: step.id, changes: stepPlan.changes.map(describeChange) });
+    }
+    if (stepPlan.kind === 'deferred') {
+      emitter.emit({ ...base, step: step.id, changes: [{ summary: stepPlan.summary }], deferredUntil: stepPlan.needs });
+    }
+  }
+}
+
+function actionFailedError(
+  host: Host,
+  phase: string,
+  plan: HostPlan,
+  actions: readonly Action[],
+  failed: { readonly index: number; readonly exitCode: number | undefined; readonly output: string },
+): InstallerError {
+  const action = actions[failed.index];
+  const owner = plan.changes.find(({ change }) => action !== undefined && change.actions.includes(action));
+  const status = failed.exitCode === undefined ? 'it is not known how it ended' : `exit status ${failed.exitCode}`;
+  return new InstallerError({
+    code: failed.exitCode === undefined ? 'SSH_CONNECTION_LOST' : 'ACTION_FAILED',
+    host: host.name,
+    message: `${phase}/${owner?.step.id ?? '?'}: ${owner?.change.summary ?? 'change'}: ${action === undefined ? '?' : describeAction(action)}: ${status}`,
+    remedy: 'see the output below; when the cause is mended, run the same command again',
+    details: failed.output.split('\n').filter((line) => line.trim() !== ''),
+  });
+}
+
+function keepsChangingError(host: Host): InstallerError {
+  return new InstallerError({
+    code: 'HOST_KEEPS_CHANGING',
+    host: host.name,
+    message: 'another run changed this host each time between looking and applying',
+    remedy: 'let one run end before the next is started',
+  });
+}
+
+export function toInstallerError(error: unknown, host: string): InstallerError {
+  if (error instanceof InstallerError) {
+    if (error.host !== undefined) return error;
+    const { code, message, remedy, details, cause, exitCode } = error;
+    return new InstallerError({ code, message, remedy, host, details, cause, exitCode });
+  }
+  const defect = error instanceof InternalError ? error : new InternalError(messageOf(error), { cause: error });
+  return new InstallerError({
+    code: 'INTERNAL',
+    host,
+    message: `a defect of the installer: ${defect.message}`,
+    remedy: 'please report this with the run log',
+    details: (error instanceof Error ? (error.stack ?? '') : '').split('\n').slice(0, 8),
+    cause: error,
+    exitCode: 1,
+  });
+}
+
+export function reportError(error: InstallerError): ErrorReport {
+  return { code: error.code, message: error.message, host: error.host, remedy: error.remedy, details: error.details };
+}

@@ -1,0 +1,42 @@
+import { pollUntil } from '../engine/poll.ts';
+import type { RunContext } from '../engine/phase.ts';
+import { InstallerError } from '../errors.ts';
+import type { Host } from '../hosts/host.ts';
+import type { Answers, Query } from '../ops/query.ts';
+
+/** Something that must become true of a cluster, as the control plane sees it. */
+export interface Condition {
+  readonly id: string;
+  readonly description: string;
+  readonly timeoutMs: number;
+  readonly intervalMs: number;
+  readonly queries: readonly Query[];
+  /** Undefined when it holds, else why not yet. */
+  judge(seen: Answers): string | undefined;
+  /** What to do where it does not come true. */
+  readonly remedy: string;
+}
+
+/** Waits for all conditions together: one round trip an interval answers every one of them. Fails with the reasons of all that do not hold. */
+export async function waitForConditions(host: Host, conditions: readonly Condition[], context: RunContext): Promise<void> {
+  let open = conditions;
+  await pollUntil({
+    id: conditions.map(({ id }) => id).join('+'),
+    description: conditions.map(({ description }) => description).join(', '),
+    timeoutMs: Math.max(...conditions.map(({ timeoutMs }) => timeoutMs)),
+    intervalMs: Math.min(...conditions.map(({ intervalMs }) => intervalMs)),
+    context,
+    async attempt() {
+      const seen = await host.observeOnce(open.flatMap(({ queries }) => queries), { signal: context.signal });
+      open = open.filter((condition) => condition.judge(seen) !== undefined);
+      return open.length === 0 ? undefined : open.map((condition) => `${condition.id}: ${condition.judge(seen) ?? ''}`).join('; ');
+    },
+    failure: (reason) =>
+      new InstallerError({
+        code: 'CONDITION_NOT_MET',
+        host: host.name,
+        message: `not in time: ${reason}`,
+        remedy: open.map(({ remedy }) => remedy).join('; '),
+      }),
+  });
+}

@@ -1,0 +1,57 @@
+import { kubectlFailure, kubectlJson, kubectlQuery } from '../kubernetes/kubectl.ts';
+import { isReady, nodeSchema, parseItems, podSchema, type KubeNode, type KubePod } from '../kubernetes/objects.ts';
+import type { Condition } from './condition.ts';
+
+const nodes = kubectlQuery(['get', 'nodes', '-o', 'json'], { requestSeconds: 5 });
+const pods = kubectlQuery(['get', 'pods', '--all-namespaces', '-o', 'json'], { requestSeconds: 5 });
+
+const timeoutMs = 300_000;
+const intervalMs = 500;
+
+export function nodesReady(names: readonly string[]): Condition {
+  return {
+    id: 'nodes-ready',
+    description: `${names.length === 1 ? 'the node is' : `all ${names.length} nodes are`} Ready`,
+    timeoutMs,
+    intervalMs,
+    queries: [nodes],
+    remedy: 'see kubectl describe node, and journalctl -u kubelet on the node',
+    judge(seen) {
+      const list = kubectlJson(seen(nodes));
+      if (list === undefined) return kubectlFailure(seen(nodes));
+      const found = new Map(parseItems(list, nodeSchema).map((node) => [node.metadata.name, node]));
+      const missing = names.flatMap((name) => describeNode(name, found.get(name)));
+      return missing.length === 0 ? undefined : missing.join(', ');
+    },
+  };
+}
+
+function describeNode(name: string, node: KubeNode | undefined): string[] {
+  if (node === undefined) return [`${name} is not registered`];
+  if (isReady(node)) return [];
+  const condition = node.status.conditions?.find(({ type }) => type === 'Ready');
+  return [`${name} is not Ready${condition?.message === undefined ? '' : ` (${condition.message.slice(0, 160)})`}`];
+}
+
+/** Pods of the control plane, kube-proxy, CoreDNS and the network: those of the system's priority classes. */
+export const systemPodsReady: Condition = {
+  id: 'system-pods-ready',
+  description: 'the system pods are ready',
+  timeoutMs,
+  intervalMs,
+  queries: [pods],
+  remedy: 'see kubectl describe pod and kubectl logs of the pods named',
+  judge(seen) {
+    const list = kubectlJson(seen(pods));
+    if (list === undefined) return kubectlFailure(seen(pods));
+    const system = parseItems(list, podSchema).filter(({ metadata: { namespace } }) => namespace === 'kube-system' || namespace === 'kube-flannel');
+    const waiting = system.filter((pod) => !isReady(pod) && pod.status.phase !== 'Succeeded');
+    if (!system.some(({ metadata: { name } }) => name.startsWith('coredns-'))) return 'there is no CoreDNS pod yet';
+    return waiting.length === 0 ? undefined : waiting.map(describePod).join(', ');
+  },
+};
+
+function describePod(pod: KubePod): string {
+  const reason = pod.status.containerStatuses?.map(({ state }) => state?.waiting?.reason).find((value) => value !== undefined);
+  return `${pod.metadata.name} ${reason ?? pod.status.phase ?? 'is unknown'}`;
+}

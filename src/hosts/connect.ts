@@ -1,0 +1,41 @@
+import { connectLocal } from '../transport/local.ts';
+import { connectSsh, type SshTarget } from '../transport/ssh.ts';
+import type { KeyLoader } from '../transport/ssh-keys.ts';
+import type { Transport } from '../transport/transport.ts';
+import type { HostConfig, SecretSource } from '../spec/schema.ts';
+import { readSecret } from '../spec/secrets.ts';
+
+export interface ConnectHostOptions {
+  readonly signal: AbortSignal;
+  readonly onWarning: (text: string) => void;
+  /** Told every secret that was read, before it is used. */
+  readonly addSecret: (value: string) => void;
+  readonly keys: KeyLoader;
+}
+
+/** Connects to a host of the cluster file, by SSH or as this machine. Rejects with an InstallerError of the transport. */
+export async function connectHost(config: HostConfig, options: ConnectHostOptions): Promise<Transport> {
+  const { ssh } = config;
+  const secret = async (source: SecretSource | undefined, what: string): Promise<string | undefined> => {
+    if (source === undefined) return undefined;
+    const value = await readSecret(source, `${what} of host ${config.name}`);
+    options.addSecret(value);
+    return value;
+  };
+  const sudoPassword = await secret(ssh.sudoPassword, 'the sudo password');
+  if (config.local) return connectLocal(config.name, { sudoPassword, signal: options.signal });
+  const target: SshTarget = {
+    host: config.name,
+    address: config.address,
+    port: ssh.port,
+    user: ssh.user,
+    keyFile: ssh.keyFile,
+    keyPassphrase: await secret(ssh.keyPassphrase, 'the passphrase of the key'),
+    agentSocket: ssh.keyFile === undefined ? process.env['SSH_AUTH_SOCK'] : undefined,
+    password: await secret(ssh.password, 'the password'),
+    sudoPassword,
+    knownHosts: ssh.knownHosts,
+    connectTimeoutMs: ssh.connectTimeoutSeconds * 1000,
+  };
+  return connectSsh(target, { signal: options.signal, onWarning: options.onWarning, keys: options.keys });
+}

@@ -1,0 +1,45 @@
+import { hostPaths } from '../ops/host-paths.ts';
+import { commandQuery, fileQuery, type Query } from '../ops/query.ts';
+import { toolsQuery } from '../ops/tools-query.ts';
+
+/** Tools that phases, kubeadm or kubelet call on a host; kubeadm's own preflight names most of them. */
+export const probedTools = [
+  'containerd', 'curl', 'wget', 'tar', 'ip', 'ss', 'iptables', 'mount', 'nsenter', 'modprobe', 'sysctl', 'swapoff', 'conntrack', 'ethtool', 'socat', 'tc',
+  'flock', 'sha256sum', 'systemd-run', 'xargs', 'diff', 'timeout',
+] as const; // prettier-ignore
+
+/** Where a kubeadm cluster leaves traces; what stands there and is not this cluster's is a leftover. */
+export const leftoverPaths = [
+  '/etc/kubernetes/admin.conf', '/etc/kubernetes/kubelet.conf', '/etc/kubernetes/manifests', '/etc/kubernetes/pki', '/var/lib/etcd/member', '/var/lib/kubelet/pki',
+  '/etc/cni/net.d',
+] as const; // prettier-ignore
+
+/** Everything that facts are read from; asked in one round trip. */
+export const factQueries = {
+  clock: commandQuery(['date', '+%s%3N']),
+  osRelease: fileQuery('/etc/os-release'),
+  uname: commandQuery(['uname', '-n', '-r', '-m']),
+  cpus: commandQuery(['nproc']),
+  meminfo: fileQuery('/proc/meminfo'),
+  machineId: fileQuery('/etc/machine-id'),
+  productUuid: fileQuery('/sys/class/dmi/id/product_uuid'),
+  addresses: commandQuery(['ip', '-o', 'addr', 'show']),
+  routes: commandQuery(['ip', '-o', 'route', 'show']),
+  routes6: commandQuery(['ip', '-6', '-o', 'route', 'show']),
+  listeners: commandQuery(['ss', '-Hlntup']),
+  systemd: commandQuery(['systemctl', '--version']),
+  cgroup: commandQuery(['stat', '-f', '-c', '%T', '/sys/fs/cgroup']),
+  swaps: fileQuery('/proc/swaps'),
+  fstab: fileQuery('/etc/fstab'),
+  resolvConf: fileQuery('/etc/resolv.conf'),
+  // A name under .invalid cannot exist (RFC 6761): a resolver that works says so at once.
+  resolver: commandQuery(['getent', 'ahosts', 'installer-resolver-check.invalid.'], { timeoutSeconds: 6 }),
+  tools: toolsQuery(probedTools),
+  free: commandQuery(['df', '-Pk', '/', '/var/lib', '/usr/local']),
+  leftovers: commandQuery(['find', ...leftoverPaths, '-maxdepth', '1', '!', '-type', 'd']),
+  containerd: commandQuery(['containerd', '--version']),
+  containerdRecord: fileQuery(`${hostPaths.artifacts}/containerd/source`, { content: false }),
+  kubeletRecord: fileQuery(`${hostPaths.artifacts}/kubelet/source`),
+  identity: fileQuery(hostPaths.identity),
+  ca: fileQuery('/etc/kubernetes/pki/ca.crt', { content: false }),
+} as const satisfies Record<string, Query>;

@@ -1,0 +1,89 @@
+import type { Artifact, ResolvedVersions } from '../artifacts/catalog.ts';
+import { InternalError, type InstallerError } from '../errors.ts';
+import type { Facts } from '../hosts/facts.ts';
+import type { Host } from '../hosts/host.ts';
+import type { ClusterConfig, HostConfig } from '../spec/schema.ts';
+
+/** One machine of the cluster file, connected and looked at. */
+export interface Member {
+  readonly config: HostConfig;
+  readonly host: Host;
+  readonly facts: Facts;
+  /** IP of the node inside the cluster. */
+  readonly nodeAddress: string;
+}
+
+/** What a run knows of its cluster. Phases in front fill it, phases behind read it; nothing of it is kept after the run. */
+export interface Cluster {
+  readonly config: ClusterConfig;
+  readonly options: { readonly verifyContent: boolean; readonly ignoreChecks: readonly string[] };
+  /** By name in the cluster file; filled by connect. */
+  readonly hosts: Map<string, Host>;
+  /** Hosts that could not be reached; the prechecks report them with everything else. */
+  readonly unreachable: InstallerError[];
+  /** Filled by gather-facts, in the order of the cluster file. */
+  members: readonly Member[];
+  versions: ResolvedVersions | undefined;
+  /** Identity of the cluster: that of the hosts, or a new one where none of them has any. Filled by run-prechecks. */
+  clusterId: string;
+  /** Text of local files that the cluster file names (CA certificates), by absolute path. */
+  readonly files: Map<string, string>;
+  /** Values of placeholders; the run context's map. */
+  readonly secrets: Map<string, string>;
+  /** Where the kubeconfig was written. */
+  kubeconfigFile: string | undefined;
+}
+
+export function createCluster(config: ClusterConfig, options: Cluster['options'], secrets: Map<string, string>): Cluster {
+  return {
+    config,
+    options,
+    hosts: new Map(),
+    unreachable: [],
+    members: [],
+    versions: undefined,
+    clusterId: '',
+    files: new Map(),
+    secrets,
+    kubeconfigFile: undefined,
+  };
+}
+
+export function isControlPlane(member: Member): boolean {
+  return member.config.roles.includes('control-plane');
+}
+
+/** The control plane that kubeadm init runs on: the first of the file. */
+export function firstControlPlane(cluster: Cluster): Member {
+  const member = cluster.members.find(isControlPlane);
+  if (member === undefined) throw new InternalError('no control plane is connected');
+  return member;
+}
+
+export function workers(cluster: Cluster): readonly Member[] {
+  return cluster.members.filter((member) => !isControlPlane(member));
+}
+
+export function hostsOf(members: readonly Member[]): Host[] {
+  return members.map(({ host }) => host);
+}
+
+export function memberOf(cluster: Cluster, host: Host): Member {
+  const member = cluster.members.find((candidate) => candidate.host === host);
+  if (member === undefined) throw new InternalError(`${host.name} is not a member`);
+  return member;
+}
+
+export function versionsOf(cluster: Cluster): ResolvedVersions {
+  if (cluster.versions === undefined) throw new InternalError('versions are not resolved yet');
+  return cluster.versions;
+}
+
+/** The artifact of that name for a host's architecture. */
+export function artifactOf(cluster: Cluster, host: Host, name: string): Artifact {
+  const { architecture } = memberOf(cluster, host).facts;
+  const versions = versionsOf(cluster);
+  const artifact = [...versions.components, ...versions.binaries].find((candidate) => candidate.name === name && candidate.arch === architecture);
+  if (artifact === undefined) throw new InternalError(`the catalog resolved no ${name} for ${architecture}`);
+  return artifact;
+}

@@ -1,0 +1,141 @@
+import { blocked, changes, noChanges, type Change, type Step, type StepPlan } from '../engine/step.ts';
+import type { Action } from '../ops/action.ts';
+import { fileQuery, serviceQuery, type Answers } from '../ops/query.ts';
+import type { HostIdentity } from '../hosts/facts.ts';
+import { clearIntent, intentQuery, readIntent, unitName, writeIntent, type Intent } from './intent.ts';
+import { kubectlArgv, kubectlFailure, kubectlJson, kubectlQuery } from './kubectl.ts';
+import { itemNames } from './objects.ts';
+import { criSocket, kubernetesPaths } from './paths.ts';
+
+export interface InitStepInput {
+  readonly nodeName: string;
+  readonly identity: HostIdentity;
+  readonly runId: string;
+  /** Rendered InitConfiguration. */
+  readonly config: string;
+  readonly timeoutSeconds: number;
+}
+
+const act = 'kubeadm-init';
+const adminConf = fileQuery(kubernetesPaths.adminConf, { content: false });
+const apiManifest = fileQuery(kubernetesPaths.apiServerManifest, { content: false });
+const etcdData = fileQuery(kubernetesPaths.etcdData, { content: false });
+
+/** What kubeadm init leaves in the cluster when it came to its end. */
+const proofs = ['ConfigMap/kubeadm-config', 'ConfigMap/kubelet-config', 'DaemonSet/kube-proxy', 'Deployment/coredns'];
+
+/**
+ * Makes the first control plane. The proof that it exists is the API server's answer, never a file; where the API server
+ * is silent and this is not an act of ours that never came to an end, nothing is done but waiting.
+ */
+export function initStep(input: InitStepInput): Step {
+  const unit = unitName(input.identity.clusterId, act);
+  const unitSeen = serviceQuery(`${unit}.service`);
+  const api = kubectlQuery(
+    ['-n', 'kube-system', 'get', `node/${input.nodeName}`, 'configmap/kubeadm-config', 'configmap/kubelet-config', 'daemonset/kube-proxy', 'deployment/coredns', '--ignore-not-found', '-o', 'json'],
+    { requestSeconds: 5 },
+  );
+  return {
+    id: act,
+    observe: [adminConf, apiManifest, etcdData, intentQuery, unitSeen, api],
+    plan(seen) {
+      const unitAnswer = seen(unitSeen);
+      if (unitAnswer.state === 'unknown') return blocked('UNIT_UNKNOWN', `cannot read the state of ${unit}: ${unitAnswer.reason}`, 'see whether systemd answers on the host');
+      const intent = readIntent(seen);
+      if (intent === 'unreadable') return unreadableIntent();
+      const isRunning = unitAnswer.state === 'present' && ['running', 'start'].includes(unitAnswer.value.subState);
+      if (isRunning) return changes(attach(input, unit));
+      const answer = kubectlJson(seen(api));
+      if (answer !== undefined) return planAnswered(input, unit, itemNames(answer), intent);
+      return planSilent(input, unit, seen, intent, kubectlFailure(seen(api)));
+    },
+  };
+}
+
+function planAnswered(input: InitStepInput, unit: string, names: ReadonlySet<string>, intent: Intent | undefined): StepPlan {
+  const missing = proofs.filter((name) => !names.has(name));
+  if (!names.has(`Node/${input.nodeName}`)) {
+    return blocked('NODE_NOT_REGISTERED', `the API server answers, but there is no node ${input.nodeName}`, 'see journalctl -u kubelet on the host', 60);
+  }
+  if (missing.length > 0 && isOurs(intent, input)) return changes(completeInit(input, unit, missing));
+  if (missing.length > 0) {
+    return blocked('CLUSTER_INCOMPLETE', `the cluster runs, but lacks ${missing.join(', ')}`, 'restore these objects; this installer does not repeat kubeadm init on a running cluster');
+  }
+  return isOurs(intent, input) ? changes({ summary: 'note that kubeadm init is done', actions: [clearIntent] }) : noChanges;
+}
+
+function planSilent(input: InitStepInput, unit: string, seen: Answers, intent: Intent | undefined, reason: string): StepPlan {
+  const traces = [adminConf, apiManifest, etcdData].filter((query) => seen(query).state !== 'absent').map(({ path }) => path);
+  if (intent !== undefined && !isOurs(intent, input)) {
+    return blocked('FOREIGN_INTENT', `an act of another cluster (${intent.clusterId}) was begun here: ${intent.step}`, 'reset the host with the cluster file of that cluster');
+  }
+  if (isOurs(intent, input)) return changes(runInit(input, unit, true));
+  if (traces.length === 0) return changes(runInit(input, unit, false));
+  return blocked(
+    'API_NOT_ANSWERING',
+    `a control plane is here (${traces.join(', ')}), but its API server does not answer: ${reason}`,
+    'see whether kubelet and containerd run (systemctl status kubelet containerd; crictl ps -a); a cluster that is not wanted any more is taken away by installer reset',
+    60,
+  );
+}
+
+function isOurs(intent: Intent | undefined, input: InitStepInput): boolean {
+  return intent !== undefined && intent.clusterId === input.identity.clusterId && intent.step === act;
+}
+
+function unreadableIntent(): StepPlan {
+  return blocked('INTENT_UNREADABLE', `${intentQuery.path} cannot be read, so it is not known what was begun here`, 'see whether the file system is healthy; where the host holds no cluster, remove the file');
+}
+
+const preflight = '--ignore-preflight-errors=DirAvailable--etc-kubernetes-manifests';
+
+function runInit(input: InitStepInput, unit: string, isHalfMade: boolean): Change {
+  const reset: Action = {
+    kind: 'run',
+    argv: ['kubeadm', 'reset', '--force', `--cri-socket=${criSocket}`, '--cleanup-tmp-dir'],
+    timeoutSeconds: 180,
+  };
+  return {
+    summary: isHalfMade ? 'take the half-made control plane away (its API server never answered) and run kubeadm init again' : 'run kubeadm init',
+    after: input.config,
+    actions: [
+      writeIntent({ clusterId: input.identity.clusterId, runId: input.runId, step: act }),
+      ...(isHalfMade ? [reset] : []),
+      { kind: 'write-file', path: kubernetesPaths.initConfig, content: input.config, mode: '600' },
+      long(unit, input.timeoutSeconds, ['kubeadm', 'init', `--config=${kubernetesPaths.initConfig}`, '--skip-token-print']),
+      ...afterInit(),
+    ],
+  };
+}
+
+/** The cluster answers, but kubeadm was cut off before its last phases; each of them may be run again. */
+function completeInit(input: InitStepInput, unit: string, missing: readonly string[]): Change {
+  const skipped = 'preflight,certs,kubeconfig,kubelet-start,etcd,control-plane,wait-control-plane';
+  return {
+    summary: `finish kubeadm init: ${missing.join(', ')} are missing`,
+    actions: [
+      { kind: 'write-file', path: kubernetesPaths.initConfig, content: input.config, mode: '600' },
+      long(unit, input.timeoutSeconds, ['kubeadm', 'init', `--config=${kubernetesPaths.initConfig}`, '--skip-token-print', preflight, `--skip-phases=${skipped}`]),
+      ...afterInit(),
+    ],
+  };
+}
+
+function attach(input: InitStepInput, unit: string): Change {
+  return {
+    summary: 'wait for the kubeadm init that an earlier run started',
+    actions: [{ ...long(unit, input.timeoutSeconds, ['kubeadm', 'init']), attachOnly: true }, ...afterInit()],
+  };
+}
+
+function afterInit(): Action[] {
+  const ready = kubectlArgv(['get', '--raw=/readyz'], { requestSeconds: 5 });
+  return [
+    { kind: 'wait', description: 'the API server is ready', argv: ready, timeoutSeconds: 120, intervalSeconds: 1 },
+    clearIntent,
+  ];
+}
+
+function long(unit: string, timeoutSeconds: number, argv: readonly string[]): Extract<Action, { kind: 'long' }> {
+  return { kind: 'long', unit, commands: [argv], timeoutSeconds };
+}

@@ -1,0 +1,103 @@
+import { blocked, changes, noChanges, type Change, type Step, type StepPlan } from '../engine/step.ts';
+import type { Action } from '../ops/action.ts';
+import { fileQuery, serviceQuery, type Answers } from '../ops/query.ts';
+import type { HostIdentity } from '../hosts/facts.ts';
+import { clearIntent, intentQuery, readIntent, unitName, writeIntent, type Intent } from './intent.ts';
+import { kubectlFailure, kubectlJson, kubectlQuery } from './kubectl.ts';
+import { criSocket, kubernetesPaths } from './paths.ts';
+
+export interface JoinStepInput {
+  readonly nodeName: string;
+  readonly identity: HostIdentity;
+  readonly runId: string;
+  /** Rendered JoinConfiguration, with placeholders for the token and the CA hash. */
+  readonly config: string;
+  readonly timeoutSeconds: number;
+}
+
+const act = 'kubeadm-join';
+const kubeletConf = fileQuery(kubernetesPaths.kubeletConf, { content: false });
+
+/** Makes a worker part of the cluster. The proof is that the API server knows this node by the node's own credentials. */
+export function joinStep(input: JoinStepInput): Step {
+  const unit = unitName(input.identity.clusterId, act);
+  const unitSeen = serviceQuery(`${unit}.service`);
+  const node = kubectlQuery(['get', 'node', input.nodeName, '--ignore-not-found', '-o', 'json'], { kubeconfig: kubernetesPaths.kubeletConf, requestSeconds: 5 });
+  return {
+    id: act,
+    observe: [kubeletConf, intentQuery, unitSeen, node],
+    plan(seen) {
+      const unitAnswer = seen(unitSeen);
+      if (unitAnswer.state === 'unknown') return blocked('UNIT_UNKNOWN', `cannot read the state of ${unit}: ${unitAnswer.reason}`, 'see whether systemd answers on the host');
+      const intent = readIntent(seen);
+      if (intent === 'unreadable') {
+        return blocked('INTENT_UNREADABLE', `${intentQuery.path} cannot be read, so it is not known what was begun here`, 'see whether the file system is healthy; where the host holds no node, remove the file');
+      }
+      if (unitAnswer.state === 'present' && ['running', 'start'].includes(unitAnswer.value.subState)) return changes(attach(input, unit));
+      return planJoin(input, unit, seen, intent, seen(node));
+    },
+  };
+}
+
+function planJoin(input: JoinStepInput, unit: string, seen: Answers, intent: Intent | undefined, nodeSeen: Parameters<typeof kubectlJson>[0]): StepPlan {
+  const isOurs = intent !== undefined && intent.clusterId === input.identity.clusterId && intent.step === act;
+  if (intent !== undefined && !isOurs) {
+    return blocked('FOREIGN_INTENT', `an act of another cluster (${intent.clusterId}) was begun here: ${intent.step}`, 'reset the host with the cluster file of that cluster');
+  }
+  const hasCredentials = seen(kubeletConf).state !== 'absent';
+  const answer = hasCredentials ? kubectlJson(nodeSeen) : undefined;
+  const isKnown = answer !== undefined && 'metadata' in Object(answer);
+  if (isKnown) return isOurs ? changes({ summary: 'note that kubeadm join is done', actions: [clearIntent, removeJoinConfig] }) : noChanges;
+  if (isOurs) return changes(runJoin(input, unit, true));
+  if (!hasCredentials) return changes(runJoin(input, unit, false));
+  if (answer !== undefined) return changes(registerAgain(input.nodeName));
+  return blocked(
+    'NODE_STATE_UNKNOWN',
+    `this host is a node (${kubernetesPaths.kubeletConf}), but the API server does not answer it: ${kubectlFailure(nodeSeen)}`,
+    'see whether the control plane is up and reachable from this host; a node that is not wanted any more is taken away by installer reset',
+    60,
+  );
+}
+
+const removeJoinConfig: Action = { kind: 'remove', path: kubernetesPaths.joinConfig };
+
+function runJoin(input: JoinStepInput, unit: string, isHalfDone: boolean): Change {
+  const reset: Action = { kind: 'run', argv: ['kubeadm', 'reset', '--force', `--cri-socket=${criSocket}`, '--cleanup-tmp-dir'], timeoutSeconds: 180 };
+  return {
+    summary: isHalfDone ? 'take the half-done join away and run kubeadm join again' : 'run kubeadm join',
+    after: input.config,
+    actions: [
+      writeIntent({ clusterId: input.identity.clusterId, runId: input.runId, step: act }),
+      ...(isHalfDone ? [reset] : []),
+      { kind: 'write-file', path: kubernetesPaths.joinConfig, content: input.config, mode: '600' },
+      { kind: 'long', unit, commands: [['kubeadm', 'join', `--config=${kubernetesPaths.joinConfig}`]], timeoutSeconds: input.timeoutSeconds },
+      removeJoinConfig,
+      clearIntent,
+    ],
+  };
+}
+
+function attach(input: JoinStepInput, unit: string): Change {
+  return {
+    summary: 'wait for the kubeadm join that an earlier run started',
+    actions: [{ kind: 'long', unit, commands: [['kubeadm', 'join']], timeoutSeconds: input.timeoutSeconds, attachOnly: true }, removeJoinConfig, clearIntent],
+  };
+}
+
+/** Somebody deleted the node object; a kubelet registers itself when it starts. */
+function registerAgain(nodeName: string): Change {
+  return {
+    summary: `restart kubelet, because the cluster does not know node ${nodeName} any more`,
+    disruptive: true,
+    actions: [
+      { kind: 'service', unit: 'kubelet.service', do: 'restart' },
+      {
+        kind: 'wait',
+        description: `node ${nodeName} is registered`,
+        argv: ['kubectl', `--kubeconfig=${kubernetesPaths.kubeletConf}`, '--request-timeout=5s', 'get', 'node', nodeName],
+        timeoutSeconds: 60,
+        intervalSeconds: 2,
+      },
+    ],
+  };
+}

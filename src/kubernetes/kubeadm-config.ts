@@ -1,0 +1,110 @@
+import { isIPv6 } from 'node:net';
+import { stringify } from 'yaml';
+import { mergeDeep } from '../lib/merge.ts';
+import type { ClusterConfig, HostConfig } from '../spec/schema.ts';
+import { apiPort, criSocket } from './paths.ts';
+
+const apiVersion = 'kubeadm.k8s.io/v1beta4';
+
+export interface InitConfigInput {
+  readonly config: ClusterConfig;
+  readonly host: HostConfig;
+  readonly nodeAddress: string;
+  /** vX.Y.Z */
+  readonly version: string;
+}
+
+/** `host:port`, IPv6 in brackets. */
+export function formatEndpoint(host: string, port: number): string {
+  return isIPv6(host) ? `[${host}]:${port}` : `${host}:${port}`;
+}
+
+/** Where nodes and clients reach the API server. */
+export function apiEndpoint(config: ClusterConfig, firstNodeAddress: string): string {
+  const wanted = config.spec.kubernetes.controlPlaneEndpoint;
+  return wanted === undefined ? formatEndpoint(firstNodeAddress, apiPort) : formatEndpoint(wanted.host, wanted.port);
+}
+
+/** The file for `kubeadm init`, format kubeadm.k8s.io/v1beta4. */
+export function renderInitConfig(input: InitConfigInput): string {
+  const { config, host, nodeAddress, version } = input;
+  const { kubernetes, network } = config.spec;
+  return renderDocuments([
+    {
+      apiVersion,
+      kind: 'InitConfiguration',
+      // The token that init makes serves nobody: joins get one of their own. It lives as short as kubeadm allows usefully.
+      bootstrapTokens: [{ ttl: '5m0s', usages: ['signing', 'authentication'], groups: ['system:bootstrappers:kubeadm:default-node-token'] }],
+      localAPIEndpoint: { advertiseAddress: nodeAddress, bindPort: apiPort },
+      nodeRegistration: nodeRegistration(config, host, nodeAddress),
+    },
+    {
+      apiVersion,
+      kind: 'ClusterConfiguration',
+      clusterName: config.metadata.name,
+      kubernetesVersion: version,
+      controlPlaneEndpoint: apiEndpoint(config, nodeAddress),
+      networking: {
+        dnsDomain: 'cluster.local',
+        podSubnet: network.podSubnets.join(','),
+        serviceSubnet: network.serviceSubnets.join(','),
+      },
+      apiServer: { certSANs: certificateNames(config, nodeAddress) },
+    },
+    mergeDeep(
+      { apiVersion: 'kubelet.config.k8s.io/v1beta1', kind: 'KubeletConfiguration', cgroupDriver: 'systemd' },
+      kubernetes.kubelet,
+    ),
+    mergeDeep({ apiVersion: 'kubeproxy.config.k8s.io/v1alpha1', kind: 'KubeProxyConfiguration' }, kubernetes.kubeProxy),
+  ]);
+}
+
+export interface JoinConfigInput {
+  readonly config: ClusterConfig;
+  readonly host: HostConfig;
+  readonly nodeAddress: string;
+  readonly endpoint: string;
+  /** Placeholders or values of the token and the CA hash (`sha256:…`). */
+  readonly token: string;
+  readonly caCertHash: string;
+}
+
+/** The file for `kubeadm join` of a worker. */
+export function renderJoinConfig(input: JoinConfigInput): string {
+  const { config, host, nodeAddress, endpoint, token, caCertHash } = input;
+  return renderDocuments([
+    {
+      apiVersion,
+      kind: 'JoinConfiguration',
+      discovery: { bootstrapToken: { apiServerEndpoint: endpoint, token, caCertHashes: [caCertHash] } },
+      nodeRegistration: nodeRegistration(config, host, nodeAddress),
+    },
+  ]);
+}
+
+function nodeRegistration(config: ClusterConfig, host: HostConfig, nodeAddress: string): Record<string, unknown> {
+  const isPureControlPlane = host.roles.includes('control-plane') && !host.roles.includes('worker');
+  const own = host.taints.map(({ key, value, effect }) => ({ key, ...(value === '' ? {} : { value }), effect }));
+  const taints = isPureControlPlane ? [{ key: 'node-role.kubernetes.io/control-plane', effect: 'NoSchedule' }, ...own] : own;
+  return {
+    name: host.name,
+    criSocket,
+    imagePullPolicy: 'IfNotPresent',
+    // An empty list, given explicitly, keeps kubeadm from tainting a control plane that is a worker as well.
+    taints,
+    kubeletExtraArgs: [{ name: 'node-ip', value: nodeAddress }],
+    ignorePreflightErrors: [...config.spec.kubernetes.ignorePreflightErrors],
+  };
+}
+
+/** Names that the API server's certificate holds beyond kubeadm's own: all by which the control planes are reached. */
+function certificateNames(config: ClusterConfig, nodeAddress: string): string[] {
+  const controlPlanes = config.spec.hosts.filter(({ roles }) => roles.includes('control-plane'));
+  const endpoint = config.spec.kubernetes.controlPlaneEndpoint;
+  const names = controlPlanes.flatMap(({ name, address, internalAddress }) => [name, address, ...(internalAddress === undefined ? [] : [internalAddress])]);
+  return [...new Set([...names, nodeAddress, ...(endpoint === undefined ? [] : [endpoint.host]), '127.0.0.1', 'localhost'])];
+}
+
+function renderDocuments(documents: readonly object[]): string {
+  return documents.map((document) => stringify(document, { lineWidth: 0 })).join('---\n');
+}

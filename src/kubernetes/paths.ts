@@ -1,0 +1,16 @@
+/** Paths and ports of a kubeadm cluster; source: kubeadm's constants. */
+export const kubernetesPaths = {
+  adminConf: '/etc/kubernetes/admin.conf',
+  kubeletConf: '/etc/kubernetes/kubelet.conf',
+  manifests: '/etc/kubernetes/manifests',
+  apiServerManifest: '/etc/kubernetes/manifests/kube-apiserver.yaml',
+  etcdData: '/var/lib/etcd/member',
+  caCertificate: '/etc/kubernetes/pki/ca.crt',
+  /** Ours: what kubeadm init was given. */
+  initConfig: '/etc/kubernetes/kubeadm-init.yaml',
+  /** Ours, with a token in it: on a memory file system, and removed after the join. */
+  joinConfig: '/run/installer/kubeadm-join.yaml',
+} as const;
+
+export const apiPort = 6443;
+export const criSocket = 'unix:///run/containerd/containerd.sock';

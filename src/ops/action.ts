@@ -1,0 +1,126 @@
+/**
+ * What a step does to a host. Actions are data; ops/compile.ts turns a list of them into one script. Text may hold
+ * placeholders of secrets (ops/secrets.ts), which are filled when the script is made, after planning.
+ */
+export type Action =
+  | WriteFileAction
+  | RemoveAction
+  | DirectoryAction
+  | RunAction
+  | ServiceAction
+  | FetchAction
+  | LongAction
+  | UnmountAction
+  | WaitAction;
+
+/** Written to a temporary file beside it, synced, renamed, and the folder synced. */
+export interface WriteFileAction {
+  readonly kind: 'write-file';
+  readonly path: string;
+  readonly content: string;
+  /** Octal: `644`. */
+  readonly mode: string;
+}
+
+/** Removes a file, or a folder with all in it (mounts below it are left alone). Absent is fine. */
+export interface RemoveAction {
+  readonly kind: 'remove';
+  readonly path: string;
+}
+
+export interface DirectoryAction {
+  readonly kind: 'directory';
+  readonly path: string;
+  readonly mode: string;
+}
+
+/** A short command. */
+export interface RunAction {
+  readonly kind: 'run';
+  readonly argv: readonly string[];
+  readonly timeoutSeconds: number;
+  readonly stdin?: string;
+  readonly env?: Readonly<Record<string, string>>;
+  /** Exit statuses that are fine; [0] where not given. */
+  readonly okExitCodes?: readonly number[];
+}
+
+export interface ServiceAction {
+  readonly kind: 'service';
+  readonly unit: string;
+  readonly do: 'start' | 'restart' | 'stop' | 'enable' | 'disable' | 'daemon-reload';
+}
+
+/** Fetches a URL, checks its sha256 before anything of it is used, and lays the file or the members of the archive down. */
+export interface FetchAction {
+  readonly kind: 'fetch';
+  /** Name of the record on the host; an artifact query reads it. */
+  readonly name: string;
+  /** Kept in the record beside the digest. */
+  readonly version: string;
+  readonly url: string;
+  /** Hex. Where undefined, the published one at checksumUrl is used. */
+  readonly sha256: string | undefined;
+  readonly checksumUrl: string;
+  readonly install:
+    | { readonly as: 'file'; readonly path: string; readonly mode: string }
+    /** Each member, at its path in the archive, goes to `directory`/`to` (mode 755). Members not named are left out. */
+    | { readonly as: 'members'; readonly directory: string; readonly members: readonly { readonly from: string; readonly to: string }[] }
+    /** All regular files of the archive. */
+    | { readonly as: 'all'; readonly directory: string };
+}
+
+/**
+ * A command that takes long or may happen only once. It runs as a transient systemd unit, so a broken connection neither
+ * ends nor doubles it: where the unit runs already, the action waits for that one and takes its result.
+ */
+export interface LongAction {
+  readonly kind: 'long';
+  /** Name of the unit without `.service`. */
+  readonly unit: string;
+  /** Commands, one after the other; the first that fails ends the unit. */
+  readonly commands: readonly (readonly string[])[];
+  readonly timeoutSeconds: number;
+  readonly env?: Readonly<Record<string, string>>;
+  /** The plan saw the unit running: wait for it and take its result, start nothing. */
+  readonly attachOnly?: boolean;
+}
+
+/** Unmounts everything that is mounted below a folder, deepest first; the folder itself stays. */
+export interface UnmountAction {
+  readonly kind: 'unmount-below';
+  readonly path: string;
+}
+
+/** Repeats a command that only reads until it succeeds; its last output is the error when the time is over. */
+export interface WaitAction {
+  readonly kind: 'wait';
+  readonly description: string;
+  readonly argv: readonly string[];
+  readonly timeoutSeconds: number;
+  readonly intervalSeconds: number;
+}
+
+/** One line for people and logs; placeholders stay placeholders. */
+export function describeAction(action: Action): string {
+  switch (action.kind) {
+    case 'write-file':
+      return `write ${action.path} (${action.mode})`;
+    case 'remove':
+      return `remove ${action.path}`;
+    case 'directory':
+      return `make folder ${action.path} (${action.mode})`;
+    case 'run':
+      return action.argv.join(' ');
+    case 'service':
+      return action.do === 'daemon-reload' ? 'systemctl daemon-reload' : `systemctl ${action.do} ${action.unit}`;
+    case 'fetch':
+      return `fetch ${action.url}`;
+    case 'long':
+      return `${action.commands.map((argv) => argv.join(' ')).join(' && ')} (unit ${action.unit})`;
+    case 'unmount-below':
+      return `unmount what is mounted below ${action.path}`;
+    case 'wait':
+      return `wait until ${action.description}`;
+  }
+}

@@ -1,0 +1,169 @@
+import { quote, quoteArgv } from '../lib/quote.ts';
+import type { Action, FetchAction, LongAction, RunAction, WaitAction, WriteFileAction } from './action.ts';
+import { hostPaths } from './host-paths.ts';
+import { fillSecrets, hasPlaceholder, type Secrets } from './secrets.ts';
+import { InternalError } from '../errors.ts';
+import { statFormat } from './compile-query.ts';
+
+/** The sh commands of one action, for a subshell under `set -e`. Secrets are filled into contents, input and environment only. */
+export function compileAction(action: Action, secrets: Secrets): string {
+  switch (action.kind) {
+    case 'write-file':
+      return compileWrite(action, secrets);
+    case 'remove':
+      return `rm -rf --one-file-system -- ${quote(action.path)}`;
+    case 'directory':
+      return `mkdir -p ${quote(action.path)}\nchmod ${action.mode} ${quote(action.path)}`;
+    case 'run':
+      return compileRun(action, secrets);
+    case 'service':
+      return compileService(action.unit, action.do);
+    case 'fetch':
+      return compileFetch(action);
+    case 'long':
+      return compileLong(action);
+    case 'unmount-below':
+      return `cut -d ' ' -f 2 /proc/mounts | { grep ${quote(`^${action.path.replaceAll('.', '\\.')}/`)} || :; } | sort -r | xargs -r -d '\\n' umount`;
+    case 'wait':
+      return compileWait(action);
+  }
+}
+
+function compileWrite(action: WriteFileAction, secrets: Secrets): string {
+  const path = quote(action.path);
+  const folder = quote(action.path.slice(0, action.path.lastIndexOf('/')) || '/');
+  return [
+    `mkdir -p ${folder}`,
+    // Through a link of the user's to the file that it names, and never over the link itself.
+    `p=${path}; if [ -L "$p" ]; then p=$(readlink -f "$p"); fi`,
+    `t="$p.installer-new"`,
+    `(umask 077; printf '%s' ${quoteText(fillSecrets(action.content, secrets))} >"$t")`,
+    `chmod ${action.mode} "$t"`,
+    `fsync_path "$t"`,
+    // /etc/hosts and the like may be a mount of its own, which cannot be replaced by rename.
+    `mv -f "$t" "$p" 2>/dev/null || { cat "$t" >"$p"; chmod ${action.mode} "$p"; rm -f "$t"; }`,
+    `fsync_path "\${p%/*}/"`,
+  ].join('\n');
+}
+
+function quoteText(text: string): string {
+  return `'${text.replaceAll("'", `'\\''`)}'`;
+}
+
+function compileRun(action: RunAction, secrets: Secrets): string {
+  refuseSecretInArgv(action.argv);
+  const env = Object.entries(action.env ?? {}).map(([name, value]) => `export ${name}=${quoteText(fillSecrets(value, secrets))}`);
+  const feed = action.stdin === undefined ? '' : `printf '%s' ${quoteText(fillSecrets(action.stdin, secrets))} | `;
+  const command = `${feed}timeout -k 5 ${action.timeoutSeconds} ${quoteArgv(action.argv)}`;
+  const ok = action.okExitCodes ?? [0];
+  if (ok.length === 1 && ok[0] === 0) return [...env, command].join('\n');
+  const accepted = ok.map(String).join('|');
+  return [...env, 'rc=0', `${command} || rc=$?`, `case $rc in ${accepted}) exit 0;; *) exit $rc;; esac`].join('\n');
+}
+
+function refuseSecretInArgv(argv: readonly string[]): void {
+  if (argv.some(hasPlaceholder)) throw new InternalError(`a secret would stand in the arguments of ${argv[0] ?? ''}`);
+}
+
+function compileService(unit: string, verb: string): string {
+  if (verb === 'daemon-reload') return 'systemctl daemon-reload';
+  return `systemctl ${verb} ${quote(unit)}`;
+}
+
+function compileFetch(action: FetchAction): string {
+  const folder = quote(`${hostPaths.artifacts}/${action.name}`);
+  const lines = [
+    `d=${folder}`,
+    // Without the record the files count as not laid down until the very end.
+    'rm -rf "$d"',
+    'mkdir -p "$d"',
+    'f="$d/download"',
+    `fetch_url ${quote(action.url)} "$f"`,
+    ...(action.sha256 === undefined ? publishedChecksum(action) : [`want=${quote(action.sha256)}`]),
+    'have=$(sha256sum <"$f"); have=${have%% *}',
+    `if [ "$have" != "$want" ]; then echo "checksum of ${action.url.replaceAll(/["$`\\]/g, '')}: expected sha256 $want, got $have" >&2; exit 65; fi`,
+  ];
+  lines.push(...installFetched(action));
+  lines.push(
+    'rm -f "$f"; rm -rf "$d/x"',
+    `xargs -d '\\n' sha256sum <"$d/paths" >"$d/sums"`,
+    `xargs -d '\\n' stat -c '${statFormat}' <"$d/paths" >"$d/stat"`,
+    'rm -f "$d/paths"',
+    `printf '%s %s\\n' "$have" ${quote(action.version)} >"$d/source.new"`,
+    `sync -f "$d" 2>/dev/null || sync`,
+    'mv "$d/source.new" "$d/source"',
+    'fsync_path "$d/"',
+  );
+  return lines.join('\n');
+}
+
+function publishedChecksum(action: FetchAction): string[] {
+  const base = action.url.slice(action.url.lastIndexOf('/') + 1);
+  return [
+    `fetch_url ${quote(action.checksumUrl)} "$d/published"`,
+    // Either the bare digest, or lines of sha256sum of which one names the file.
+    `want=$(grep -F ${quote(base)} "$d/published" | head -n 1 | cut -c 1-64)`,
+    `if [ -z "$want" ]; then want=$(head -c 64 "$d/published"); fi`,
+    'rm -f "$d/published"',
+  ];
+}
+
+/** Each file is laid down beside its place and renamed: a running binary keeps its old inode. */
+function installFetched(action: FetchAction): string[] {
+  const { install } = action;
+  if (install.as === 'file') {
+    const path = quote(install.path);
+    return [
+      `mkdir -p ${quote(install.path.slice(0, install.path.lastIndexOf('/')))}`,
+      `install_file "$f" ${path} ${install.mode}`,
+      `printf '%s\\n' ${path} >"$d/paths"`,
+    ];
+  }
+  const directory = quote(install.directory);
+  const unpack = ['mkdir -p "$d/x"', 'tar -xzf "$f" -C "$d/x" --no-same-owner', `mkdir -p ${directory}`, ': >"$d/paths"'];
+  if (install.as === 'all') {
+    return [
+      ...unpack,
+      `(cd "$d/x" && find . -type f) | sed 's|^\\./||' >"$d/members"`,
+      `while read -r m; do install_file "$d/x/$m" ${directory}/"$m" 755; printf '%s\\n' ${directory}/"$m" >>"$d/paths"; done <"$d/members"`,
+      'rm -f "$d/members"',
+    ];
+  }
+  return [
+    ...unpack,
+    ...install.members.map(
+      ({ from, to }) =>
+        `install_file "$d/x/"${quote(from)} ${directory}/${quote(to)} 755; printf '%s\\n' ${directory}/${quote(to)} >>"$d/paths"`,
+    ),
+  ];
+}
+
+/**
+ * Output of the unit goes to a file that only root reads: journald may be volatile, slow or rate limited. The commands
+ * stand in a file as well, because systemd expands `$` in the arguments of a transient unit.
+ */
+function compileLong(action: LongAction): string {
+  for (const argv of action.commands) refuseSecretInArgv(argv);
+  const base = `${hostPaths.run}/${action.unit}`;
+  const env = Object.entries(action.env ?? {}).map(([name, value]) => `export ${name}=${quoteText(value)}\n`);
+  const body = action.commands.map((argv) => `${quoteArgv(argv)} || exit $?\n`);
+  const script = `umask 022\nexec </dev/null >${base}.log 2>&1\n${env.join('')}${body.join('')}`;
+  if (action.attachOnly === true) return `long_wait ${quote(action.unit)}`;
+  return [
+    `if long_start ${quote(action.unit)} ${action.timeoutSeconds} ${quoteText(script)}; then :; else exit $?; fi`,
+    `long_wait ${quote(action.unit)}`,
+  ].join('\n');
+}
+
+function compileWait(action: WaitAction): string {
+  return [
+    'up=0; read -r up _ </proc/uptime; up=${up%.*}',
+    `end=$((up + ${action.timeoutSeconds}))`,
+    'while :; do',
+    `  if out=$(timeout -k 2 ${Math.max(5, action.intervalSeconds * 2)} ${quoteArgv(action.argv)} 2>&1); then exit 0; fi`,
+    '  read -r up _ </proc/uptime; up=${up%.*}',
+    `  if [ "$up" -ge "$end" ]; then printf '%s\\n' "$out" >&2; echo ${quote(`not ${action.description} within ${action.timeoutSeconds} s`)} >&2; exit 124; fi`,
+    `  sleep ${action.intervalSeconds}`,
+    'done',
+  ].join('\n');
+}

@@ -1,0 +1,85 @@
+import { quote, quoteArgv } from '../lib/quote.ts';
+import { hostPaths } from './host-paths.ts';
+import type { ArtifactQuery, CommandQuery, FileQuery, Query, ServiceQuery } from './query.ts';
+
+/** Exit status by which a query's snippet says "absent". */
+export const absentStatus = 44;
+
+const serviceProperties = [
+  'LoadState',
+  'ActiveState',
+  'SubState',
+  'Result',
+  'UnitFileState',
+  'MainPID',
+  'ExecMainStatus',
+  'ActiveEnterTimestamp',
+  'NeedDaemonReload',
+  'FragmentPath',
+];
+
+/** Inode, size, mtime and ctime with nanoseconds, and the name. */
+export const statFormat = '%i %s %.9Y %.9Z %n';
+
+/** The sh commands that answer one query on stdout. Runs in a subshell; its exit status is part of the answer. */
+export function compileQuery(query: Query): string {
+  switch (query.kind) {
+    case 'file':
+      return compileFile(query);
+    case 'command':
+      return compileCommand(query);
+    case 'service':
+      return compileService(query);
+    case 'artifact':
+      return compileArtifact(query);
+  }
+}
+
+function compileFile(query: FileQuery): string {
+  const path = quote(query.path);
+  const lines = [
+    // Links are followed: the file that a service reads is what counts. One that leads nowhere is seen as a link.
+    `if [ ! -e ${path} ]; then if [ -L ${path} ]; then stat -c '%F|%a|%U|%G|%s' ${path}; exit; fi; exit ${absentStatus}; fi`,
+    `stat -L -c '%F|%a|%U|%G|%s' ${path} || exit 1`,
+    `if [ ! -f ${path} ]; then exit 0; fi`,
+    `sha256sum <${path} || exit 1`,
+  ];
+  if (query.content) lines.push(`cat ${path} || exit 1`);
+  return lines.join('\n');
+}
+
+function compileCommand(query: CommandQuery): string {
+  const env = Object.entries(query.env ?? {}).map(([name, value]) => `export ${name}=${quote(value)}`);
+  const command = `timeout -k 2 ${query.timeoutSeconds} ${quoteArgv(query.argv)}`;
+  const input = query.stdin === undefined ? '</dev/null' : '';
+  const feed = query.stdin === undefined ? '' : `printf '%s' ${quote(query.stdin)} | `;
+  return [...env, 'up0', `${feed}${command} ${input}`.trimEnd(), 'rc=$?', 'up1', 'exit $rc'].join('\n');
+}
+
+function compileService(query: ServiceQuery): string {
+  const unit = quote(query.unit);
+  return [
+    `out=$(systemctl show ${unit} ${serviceProperties.map((name) => `-p ${name}`).join(' ')}) || exit 1`,
+    `case $out in *LoadState=not-found*) exit ${absentStatus};; esac`,
+    `printf '%s\\n' "$out"`,
+    `pid=\${out##*MainPID=}; pid=\${pid%%[!0-9]*}`,
+    `if [ "\${pid:-0}" -gt 0 ]; then tr '\\0' '\\n' 2>/dev/null </proc/$pid/environ | grep '^INSTALLER_DIGEST='; fi`,
+    'exit 0',
+  ].join('\n');
+}
+
+function compileArtifact(query: ArtifactQuery): string {
+  const folder = quote(`${hostPaths.artifacts}/${query.name}`);
+  const altered = `sha256sum -c --quiet <$d/sums 2>/dev/null | sed 's/: FAILED.*$//; s/^/altered /'`;
+  return [
+    `d=${folder}`,
+    `if [ ! -f $d/source ]; then exit ${absentStatus}; fi`,
+    `printf 'source %s\\n' "$(cat $d/source)"`,
+    `sed 's/^[^ ]*  /file /' $d/sums`,
+    query.verifyContent
+      ? altered
+      : // Another ctime alone (a restored backup) is no alteration: the digests then decide.
+        `if [ "$(sed 's/^[^ ]*  //' $d/sums | xargs -d '\\n' stat -c '${statFormat}' 2>/dev/null)" != "$(cat $d/stat)" ]; then ${altered}; fi`,
+    'exit 0',
+  ].join('\n');
+}

@@ -1,0 +1,70 @@
+/** What stood between the frames of one operation. */
+export interface FrameContent {
+  readonly stdout: string;
+  readonly stderr: string;
+  /** Undefined where the closing frame is missing: the script did not get there. */
+  readonly exitCode: number | undefined;
+  /** Seconds of uptime around a command query, where it said so. */
+  readonly startedUp: number | undefined;
+  readonly endedUp: number | undefined;
+}
+
+export interface ScriptOutput {
+  /** By number of the action. */
+  readonly actions: ReadonlyMap<number, FrameContent>;
+  readonly queries: ReadonlyMap<number, FrameContent>;
+  readonly generation: string | undefined;
+  readonly lockHolder: string | undefined;
+  /** The script ran to its last line. */
+  readonly complete: boolean;
+}
+
+interface Piece {
+  readonly words: readonly string[];
+  readonly text: string;
+}
+
+/** Takes the frames of both streams apart. Noise before the first frame (a chatty profile) is dropped. */
+export function parseFrames(stdout: string, stderr: string, nonce: string): ScriptOutput {
+  const out = splitFrames(stdout, nonce);
+  const err = splitFrames(stderr, nonce);
+  return {
+    actions: collect(out, err, 'A', 'a'),
+    queries: collect(out, err, 'Q', 'q'),
+    generation: out.find(({ words }) => words[0] === 'G')?.words[1],
+    lockHolder: out
+      .find(({ words }) => words[0] === 'L')
+      ?.words.slice(1)
+      .join(' '),
+    complete: out.some(({ words }) => words[0] === 'Z'),
+  };
+}
+
+function splitFrames(text: string, nonce: string): Piece[] {
+  const pieces = text.split(`\n${nonce} `).slice(1);
+  return pieces.map((piece) => {
+    const end = piece.indexOf('\n');
+    const head = end === -1 ? piece : piece.slice(0, end);
+    return { words: head.split(' '), text: end === -1 ? '' : piece.slice(end + 1) };
+  });
+}
+
+function collect(out: Piece[], err: Piece[], open: string, close: string): Map<number, FrameContent> {
+  const found = new Map<number, FrameContent>();
+  for (const piece of out) {
+    if (piece.words[0] !== open) continue;
+    const index = Number(piece.words[1]);
+    const closing = out.find(({ words }) => words[0] === close && words[1] === piece.words[1]);
+    const start = err.findIndex(({ words }) => words[0] === open && words[1] === piece.words[1]);
+    const times = err[start + 1]?.words[0] === 'T' ? err[start + 1]?.words : undefined;
+    const stderrText = (start === -1 ? '' : (err[start]?.text ?? '')) + (times === undefined ? '' : (err[start + 1]?.text ?? ''));
+    found.set(index, {
+      stdout: piece.text,
+      stderr: stderrText,
+      exitCode: closing === undefined ? undefined : Number(closing.words[2]),
+      startedUp: times === undefined ? undefined : Number(times[1]),
+      endedUp: times === undefined ? undefined : Number(times[2]),
+    });
+  }
+  return found;
+}

@@ -1,0 +1,12 @@
+/** Everything that the installer keeps on a host, beside what it configures. */
+export const hostPaths = {
+  /** Identity, intent and artifact records; survives a reboot. */
+  state: '/var/lib/installer',
+  identity: '/var/lib/installer/cluster.json',
+  intent: '/var/lib/installer/intent.json',
+  artifacts: '/var/lib/installer/artifacts',
+  /** Lock, generation and outputs of transient units; gone after a reboot. */
+  run: '/run/installer',
+  lock: '/run/installer/lock',
+  generation: '/run/installer/generation',
+} as const;

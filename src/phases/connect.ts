@@ -1,0 +1,66 @@
+import type { ClusterPhase, RunContext } from '../engine/phase.ts';
+import { reportError, toInstallerError } from '../engine/lane.ts';
+import { connectHost } from '../hosts/connect.ts';
+import { createHost } from '../hosts/host.ts';
+import type { Cluster } from '../kubernetes/cluster.ts';
+import type { Limiter } from '../lib/concurrency.ts';
+import type { HostConfig } from '../spec/schema.ts';
+import { createKeyLoader } from '../transport/ssh-keys.ts';
+import type { Transport } from '../transport/transport.ts';
+
+/**
+ * Connects to all hosts at once. A host that cannot be reached does not end the run here: the prechecks report it together
+ * with what is wrong on the others.
+ */
+export function connect(limiter: Limiter): ClusterPhase<Cluster> {
+  return {
+    scope: 'cluster',
+    id: 'connect',
+    title: 'Connect',
+    runsOnDryRun: true,
+    async run(cluster, context) {
+      const keys = createKeyLoader();
+      await Promise.all(
+        cluster.config.spec.hosts.map((config) => limiter.run(() => connectOne(cluster, context, config, limiter, keys))),
+      );
+      return [];
+    },
+  };
+}
+
+async function connectOne(cluster: Cluster, context: RunContext, config: HostConfig, limiter: Limiter, keys: ReturnType<typeof createKeyLoader>): Promise<void> {
+  const { emitter } = context;
+  const startedAt = performance.now();
+  const base = { phase: 'connect', host: config.name } as const;
+  emitter.emit({ type: 'host.started', ...base });
+  try {
+    const transport = await connectHost(config, {
+      signal: context.signal,
+      keys,
+      addSecret: (value) => emitter.addSecret(value),
+      onWarning: (message) => emitter.emit({ type: 'log', level: 'warning', host: config.name, message }),
+    });
+    cluster.hosts.set(config.name, createHost(config.name, limited(transport, limiter), ({ summary, result }) => {
+      const { durationMs, exitCode, bytesSent, bytesReceived } = result;
+      emitter.emit({ type: 'command.finished', host: config.name, summary, durationMs, exitCode, bytesSent, bytesReceived });
+    }));
+    emitter.emit({ type: 'host.finished', ...base, status: 'ok', durationMs: performance.now() - startedAt, changes: 0 });
+  } catch (error) {
+    const failure = toInstallerError(error, config.name);
+    cluster.unreachable.push(failure);
+    emitter.emit({ type: 'host.finished', ...base, status: 'failed', durationMs: performance.now() - startedAt, changes: 0, error: reportError(failure) });
+  }
+}
+
+/** Bounds how many hosts run a script at the same time. */
+function limited(transport: Transport, limiter: Limiter): Transport {
+  return {
+    description: transport.description,
+    privilege: transport.privilege,
+    get trips() {
+      return transport.trips;
+    },
+    exec: (script, options) => limiter.run(() => transport.exec(script, options)),
+    close: () => transport.close(),
+  };
+}

@@ -1,0 +1,83 @@
+import { readFile } from 'node:fs/promises';
+import { listAssets, readAsset } from '../assets.ts';
+import { architectures, mergeCatalogs, parseCatalog, resolveVersions, type Architecture, type Catalog } from '../artifacts/catalog.ts';
+import type { ClusterPhase } from '../engine/phase.ts';
+import { toInstallerError } from '../engine/lane.ts';
+import { exitCodes, InstallerError, messageOf } from '../errors.ts';
+import { factQueries } from '../hosts/fact-queries.ts';
+import { parseFacts } from '../hosts/facts.ts';
+import type { Cluster, Member } from '../kubernetes/cluster.ts';
+import { registrySecretName } from '../kubernetes/containerd-config.ts';
+import type { ClusterConfig, HostConfig } from '../spec/schema.ts';
+import { readSecret } from '../spec/secrets.ts';
+
+/** What the machines are, in one round trip each; and from that the exact versions of everything. */
+export const gatherFacts: ClusterPhase<Cluster> = {
+  scope: 'cluster',
+  id: 'gather-facts',
+  title: 'Gather facts',
+  runsOnDryRun: true,
+  async run(cluster, context) {
+    await readLocalFiles(cluster, (value) => context.emitter.addSecret(value));
+    const gathered = await Promise.all(cluster.config.spec.hosts.map((config) => gatherMember(cluster, config, context.signal)));
+    cluster.members = gathered.filter((member) => member !== undefined);
+    const found = new Set(cluster.members.map(({ facts }) => facts.architecture));
+    const known = architectures.filter((architecture): architecture is Architecture => found.has(architecture));
+    cluster.versions = resolveVersions(await loadCatalogs(cluster.config), cluster.config, known);
+    for (const message of cluster.versions.notes) context.emitter.emit({ type: 'log', level: 'info', message });
+    return [];
+  },
+};
+
+/** Undefined where the host cannot be used; why stands in cluster.unreachable. */
+async function gatherMember(cluster: Cluster, config: HostConfig, signal: AbortSignal): Promise<Member | undefined> {
+  const host = cluster.hosts.get(config.name);
+  if (host === undefined) return undefined;
+  try {
+    const startedAt = Date.now();
+    const seen = await host.observe(Object.values(factQueries), { timeoutMs: 60_000, signal });
+    const facts = parseFacts(seen, startedAt);
+    const nodeAddress = config.internalAddress ?? addressOf(facts.addresses.map(({ address }) => address), config);
+    return { config, host, facts, nodeAddress };
+  } catch (error) {
+    cluster.unreachable.push(toInstallerError(error, config.name));
+    return undefined;
+  }
+}
+
+/** Where the file gives a DNS name only, the first global address of the host; the check address-valid looks at it again. */
+function addressOf(addresses: readonly string[], config: HostConfig): string {
+  return addresses.find((address) => !address.startsWith('127.') && !address.startsWith('169.254.') && !address.includes(':')) ?? config.address;
+}
+
+async function loadCatalogs(config: ClusterConfig): Promise<Catalog[]> {
+  const builtIn = listAssets('manifests/catalog/').map((path) => parseCatalog(readAsset(path), path));
+  const overlays = await Promise.all(config.spec.artifacts.catalogs.map(async (path) => parseCatalog(await readText(path, 'catalog'), path)));
+  return mergeCatalogs(builtIn, overlays);
+}
+
+/** CA files and registry credentials that the cluster file names. */
+async function readLocalFiles(cluster: Cluster, addSecret: (value: string) => void): Promise<void> {
+  for (const [registry, { ca, credentials }] of Object.entries(cluster.config.spec.runtime.registries)) {
+    if (ca !== undefined) cluster.files.set(ca, await readText(ca, `CA of registry ${registry}`));
+    if (credentials === undefined) continue;
+    const password = await readSecret(credentials.password, `the password of registry ${registry}`);
+    const header = `Basic ${Buffer.from(`${credentials.username}:${password}`).toString('base64')}`;
+    addSecret(password);
+    addSecret(header);
+    cluster.secrets.set(registrySecretName(registry), header);
+  }
+}
+
+async function readText(path: string, what: string): Promise<string> {
+  try {
+    return await readFile(path, 'utf8');
+  } catch (error) {
+    throw new InstallerError({
+      code: 'FILE_UNREADABLE',
+      message: `cannot read the ${what}: ${messageOf(error)}`,
+      remedy: 'correct the path in the cluster file; paths lead from the folder of that file',
+      exitCode: exitCodes.usage,
+    });
+  }
+}

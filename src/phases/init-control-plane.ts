@@ -1,0 +1,29 @@
+import type { HostPhase } from '../engine/phase.ts';
+import { firstControlPlane, versionsOf, type Cluster } from '../kubernetes/cluster.ts';
+import { initStep } from '../kubernetes/init-step.ts';
+import { renderInitConfig } from '../kubernetes/kubeadm-config.ts';
+
+/** kubeadm init on the first control plane, once. */
+export function initControlPlane(runId: string): HostPhase<Cluster> {
+  return {
+    scope: 'host',
+    id: 'init-control-plane',
+    title: 'Initialise the control plane',
+    timeoutSeconds: 900,
+    hosts: (cluster) => [firstControlPlane(cluster).host],
+    steps(_, cluster) {
+      const { config: host, nodeAddress } = firstControlPlane(cluster);
+      const { config, clusterId } = cluster;
+      const version = versionsOf(cluster).kubernetes.version;
+      return [
+        initStep({
+          nodeName: host.name,
+          identity: { clusterId, clusterName: config.metadata.name },
+          runId,
+          config: renderInitConfig({ config, host, nodeAddress, version }),
+          timeoutSeconds: 600,
+        }),
+      ];
+    },
+  };
+}

@@ -1,0 +1,18 @@
+import type { HostPhase } from '../engine/phase.ts';
+import { firstControlPlane, versionsOf, type Cluster } from '../kubernetes/cluster.ts';
+import { renderFlannel } from '../kubernetes/flannel.ts';
+import { manifestStep } from '../kubernetes/manifest-step.ts';
+
+/** The network of the pods. */
+export const installCni: HostPhase<Cluster> = {
+  scope: 'host',
+  id: 'install-cni',
+  title: 'Install the pod network',
+  timeoutSeconds: 300,
+  hosts: (cluster) => (cluster.config.spec.network.plugin === 'none' ? [] : [firstControlPlane(cluster).host]),
+  after: ['init-control-plane'],
+  steps(_, cluster) {
+    const { podSubnets } = cluster.config.spec.network;
+    return [manifestStep('flannel', renderFlannel({ podSubnets, images: versionsOf(cluster).images.network }), 'init-control-plane')];
+  },
+};

@@ -1,0 +1,81 @@
+import { readAsset } from '../assets.ts';
+import type { HostPhase } from '../engine/phase.ts';
+import type { Step } from '../engine/step.ts';
+import { InternalError } from '../errors.ts';
+import { artifactOf, hostsOf, memberOf, versionsOf, type Cluster, type Member } from '../kubernetes/cluster.ts';
+import { containerdPaths, renderContainerdConfig, renderRegistryFiles } from '../kubernetes/containerd-config.ts';
+import { criSocket } from '../kubernetes/paths.ts';
+import type { Action, FetchAction } from '../ops/action.ts';
+import { artifactStep } from '../steps/artifact-step.ts';
+import { fileStep, sha256 } from '../steps/file-step.ts';
+import { digestDropIn, serviceStep } from '../steps/service-step.ts';
+
+const installs: Readonly<Record<string, FetchAction['install']>> = {
+  containerd: {
+    as: 'members',
+    directory: '/usr/local/bin',
+    members: ['containerd', 'containerd-shim-runc-v2', 'ctr'].map((name) => ({ from: `bin/${name}`, to: name })),
+  },
+  runc: { as: 'file', path: '/usr/local/sbin/runc', mode: '755' },
+  'cni-plugins': { as: 'all', directory: '/opt/cni/bin' },
+  crictl: { as: 'members', directory: '/usr/local/bin', members: [{ from: 'crictl', to: 'crictl' }] },
+};
+
+/** containerd with runc, the CNI plugins and crictl from the release archives, configured and running. */
+export const installRuntime: HostPhase<Cluster> = {
+  scope: 'host',
+  id: 'install-runtime',
+  title: 'Install container runtime',
+  timeoutSeconds: 900,
+  hosts: (cluster) => hostsOf(cluster.members),
+  steps(host, cluster) {
+    const member = memberOf(cluster, host);
+    const kept = keptContainerd(member);
+    const config = renderContainerdConfig(versionsOf(cluster).images.pause, cluster.config.spec.runtime.containerd.config);
+    const unit = readAsset('templates/systemd/containerd.service');
+    const containerd = artifactOf(cluster, host, 'containerd');
+    const digest = sha256([config, kept ?? `${unit}${containerd.version}${containerd.sha256 ?? ''}`].join('\n'));
+    return [
+      ...['containerd', 'runc', 'cni-plugins', 'crictl']
+        // A runtime that was there before brings its own runc.
+        .filter((name) => kept === undefined || (name !== 'containerd' && name !== 'runc'))
+        .map((name) => artifactStep({ artifact: artifactOf(cluster, host, name), install: installOf(name), verifyContent: cluster.options.verifyContent })),
+      fileStep({ id: 'containerd-config', path: containerdPaths.config, content: config, mode: '644', ...(kept === undefined ? {} : { keepAs: containerdPaths.keptConfig }) }),
+      ...registrySteps(cluster),
+      fileStep({ id: 'crictl-config', path: '/etc/crictl.yaml', content: `runtime-endpoint: ${criSocket}\nimage-endpoint: ${criSocket}\ntimeout: 30\n`, mode: '644' }),
+      ...(kept === undefined ? [fileStep({ id: 'containerd-unit', path: containerdPaths.unit, content: unit, mode: '644', then: [reload] })] : []),
+      fileStep({ id: 'containerd-digest', path: containerdPaths.dropIn, content: digestDropIn(digest), mode: '644', then: [reload] }),
+      serviceStep({ id: 'containerd-service', unit: 'containerd.service', digest, then: [waitForContainerd] }),
+    ];
+  },
+};
+
+const reload: Action = { kind: 'service', unit: '', do: 'daemon-reload' };
+
+const waitForContainerd: Action = {
+  kind: 'wait',
+  description: 'containerd answers',
+  argv: ['crictl', 'version'],
+  timeoutSeconds: 60,
+  intervalSeconds: 1,
+};
+
+/** Version of a containerd that was on the host before and is good enough: it is configured, never replaced. */
+function keptContainerd(member: Member): string | undefined {
+  const { containerd } = member.facts;
+  return containerd === undefined || containerd.isOurs ? undefined : `${containerd.path} ${containerd.version}`;
+}
+
+function registrySteps(cluster: Cluster): Step[] {
+  return Object.entries(cluster.config.spec.runtime.registries).flatMap(([registry, config]) =>
+    renderRegistryFiles(registry, config, cluster.files.get(config.ca ?? '')).map(({ path, content, mode }) =>
+      fileStep({ id: path, path, content, mode, ...(config.credentials === undefined ? {} : { secrets: cluster.secrets }) }),
+    ),
+  );
+}
+
+function installOf(name: string): FetchAction['install'] {
+  const install = installs[name];
+  if (install === undefined) throw new InternalError(`no way to install ${name}`);
+  return install;
+}

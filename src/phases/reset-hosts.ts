@@ -1,0 +1,97 @@
+import type { HostPhase } from '../engine/phase.ts';
+import { changes, noChanges, type Step } from '../engine/step.ts';
+import { hostsOf, isControlPlane, memberOf, workers, type Cluster, type Member } from '../kubernetes/cluster.ts';
+import { containerdPaths } from '../kubernetes/containerd-config.ts';
+import { unitName } from '../kubernetes/intent.ts';
+import { kubernetesPaths } from '../kubernetes/paths.ts';
+import { kubeadmResetStep, removeArtifactStep, removeInterfacesStep, removeRulesStep, removeServiceStep } from '../kubernetes/reset-steps.ts';
+import type { Action } from '../ops/action.ts';
+import { hostPaths } from '../ops/host-paths.ts';
+import { fileQuery } from '../ops/query.ts';
+import { absentStep, customStep, editStep } from '../steps/edit-step.ts';
+import { restoreSwapEntries } from '../steps/fstab.ts';
+import { editHostsBlock } from '../steps/hosts-block.ts';
+
+/** Workers go first: while they leave, the control plane still answers. */
+export const resetWorkers: HostPhase<Cluster> = {
+  scope: 'host',
+  id: 'reset-workers',
+  title: 'Reset workers',
+  timeoutSeconds: 600,
+  hosts: (cluster) => hostsOf(workers(cluster)),
+  steps: (host, cluster) => resetSteps(memberOf(cluster, host), cluster),
+};
+
+export const resetControlPlanes: HostPhase<Cluster> = {
+  scope: 'host',
+  id: 'reset-control-planes',
+  title: 'Reset control planes',
+  timeoutSeconds: 600,
+  hosts: (cluster) => hostsOf(cluster.members.filter(isControlPlane)),
+  after: ['reset-workers'],
+  steps: (host, cluster) => resetSteps(memberOf(cluster, host), cluster),
+};
+
+/** A host that says nothing of any cluster has nothing to lose here, and no step touches it. */
+function resetSteps(member: Member, cluster: Cluster): Step[] {
+  if (member.facts.identity === undefined) return [];
+  return [
+    kubeadmResetStep(unitName(cluster.clusterId, 'kubeadm-reset')),
+    removeServiceStep('kubelet.service', ['/etc/systemd/system/kubelet.service', '/etc/systemd/system/kubelet.service.d'], []),
+    ...runtimeSteps(member, cluster),
+    ...['kubeadm', 'kubelet', 'kubectl', 'crictl', 'cni-plugins', 'runc', 'containerd'].map(removeArtifactStep),
+    absentStep('crictl-config', '/etc/crictl.yaml'),
+    absentStep('cni-binaries', '/opt/cni'),
+    absentStep('kubeadm-init-config', kubernetesPaths.initConfig),
+    removeInterfacesStep(),
+    removeRulesStep('iptables'),
+    removeRulesStep('ip6tables'),
+    absentStep('kernel-parameters', '/etc/sysctl.d/90-installer.conf'),
+    absentStep('kernel-modules', '/etc/modules-load.d/installer.conf'),
+    editStep({ id: 'hosts-block', path: '/etc/hosts', summary: "remove the names of the cluster's hosts", edit: (content) => editHostsBlock(content, []) }),
+    editStep({ id: 'swap-entries', path: '/etc/fstab', summary: 'restore swap', edit: restoreSwapEntries, then: [{ kind: 'run', argv: ['swapon', '-a'], timeoutSeconds: 30 }] }),
+    stateStep(),
+  ];
+}
+
+/** Ours goes with its data; one that was on the host before gets its configuration back and goes on. */
+function runtimeSteps(member: Member, cluster: Cluster): Step[] {
+  const registries = Object.keys(cluster.config.spec.runtime.registries).map((registry) => `${containerdPaths.registries}/${registry.replaceAll(':', '_')}`);
+  const { containerd } = member.facts;
+  if (containerd === undefined || containerd.isOurs) {
+    const clean: Action[] = [
+      { kind: 'unmount-below', path: '/run/containerd' },
+      { kind: 'unmount-below', path: '/var/lib/containerd' },
+      { kind: 'unmount-below', path: '/run/netns' },
+      { kind: 'remove', path: '/run/containerd' },
+      { kind: 'remove', path: '/var/lib/containerd' },
+      { kind: 'remove', path: '/etc/containerd' },
+    ];
+    return [removeServiceStep('containerd.service', [containerdPaths.unit, '/etc/systemd/system/containerd.service.d', '/var/lib/containerd', '/etc/containerd'], clean)];
+  }
+  return [restoreRuntimeStep(), ...registries.map((path) => absentStep(path, path))];
+}
+
+function restoreRuntimeStep(): Step {
+  const dropIn = fileQuery(containerdPaths.dropIn, { content: false });
+  const kept = fileQuery(containerdPaths.keptConfig, { content: false });
+  return customStep('containerd-config', [dropIn, kept], (seen) => {
+    if (seen(dropIn).state === 'absent' && seen(kept).state === 'absent') return noChanges;
+    const back: Action[] =
+      seen(kept).state === 'present' ? [{ kind: 'run', argv: ['mv', '-f', containerdPaths.keptConfig, containerdPaths.config], timeoutSeconds: 10 }] : [{ kind: 'remove', path: containerdPaths.config }];
+    return changes({
+      summary: 'give containerd its own configuration back',
+      disruptive: true,
+      actions: [...back, { kind: 'remove', path: containerdPaths.dropIn }, { kind: 'service', unit: '', do: 'daemon-reload' }, { kind: 'service', unit: 'containerd.service', do: 'restart' }],
+    });
+  });
+}
+
+/** The identity is the last to go: until then a run that was cut off goes on where it was. */
+function stateStep(): Step {
+  const state = fileQuery(hostPaths.state, { content: false });
+  return customStep('installer-state', [state], (seen) => {
+    if (seen(state).state === 'absent') return noChanges;
+    return changes({ summary: `remove ${hostPaths.state}`, actions: [{ kind: 'remove', path: hostPaths.intent }, { kind: 'remove', path: hostPaths.artifacts }, { kind: 'remove', path: hostPaths.state }] });
+  });
+}

@@ -1,0 +1,58 @@
+import { randomBytes } from 'node:crypto';
+import { runChecks, type Finding } from '../checks/check.ts';
+import { checks } from '../checks/index.ts';
+import type { ClusterPhase } from '../engine/phase.ts';
+import { exitCodes, InstallerError } from '../errors.ts';
+import { isControlPlane, type Cluster } from '../kubernetes/cluster.ts';
+
+/** Everything that would fail later, found now: all findings, then one failure. */
+export const runPrechecks: ClusterPhase<Cluster> = {
+  scope: 'cluster',
+  id: 'run-prechecks',
+  title: 'Check hosts',
+  runsOnDryRun: true,
+  run(cluster, { emitter }) {
+    refuseUnknownChecks(cluster.options.ignoreChecks);
+    cluster.clusterId = identify(cluster);
+    const findings = runChecks(checks, cluster);
+    const ignored = (finding: Finding): boolean => cluster.options.ignoreChecks.includes(finding.check);
+    for (const finding of findings) emitter.emit({ type: 'check.finding', ...finding, ignored: ignored(finding) });
+    const errors = findings.filter((finding) => finding.severity === 'error' && !ignored(finding));
+    const failures = [...cluster.unreachable.map(asPrecheck), ...(errors.length === 0 ? [] : [precheckError(errors)])];
+    if (failures.length > 0) throw new AggregateError(failures);
+    return Promise.resolve([]);
+  },
+};
+
+/** The identity of the control plane's host, else any host's, else a new one: a cluster that does not exist yet. */
+function identify(cluster: Cluster): string {
+  const named = cluster.members.filter(({ facts }) => facts.identity?.clusterName === cluster.config.metadata.name);
+  const owner = named.find(isControlPlane) ?? named[0];
+  return owner?.facts.identity?.clusterId ?? randomBytes(5).toString('hex');
+}
+
+function refuseUnknownChecks(ids: readonly string[]): void {
+  const unknown = ids.filter((id) => !checks.some((check) => check.id === id));
+  if (unknown.length === 0) return;
+  throw new InstallerError({
+    code: 'UNKNOWN_CHECK',
+    message: `there is no check ${unknown.join(', ')}`,
+    remedy: `the checks are ${checks.map(({ id }) => id).join(', ')}`,
+    exitCode: exitCodes.usage,
+  });
+}
+
+function asPrecheck(error: InstallerError): InstallerError {
+  const { code, message, remedy, host, details, cause } = error;
+  return new InstallerError({ code, message, remedy, host, details, cause, exitCode: code === 'INTERNAL' ? exitCodes.internal : exitCodes.precheckFailed });
+}
+
+function precheckError(findings: readonly Finding[]): InstallerError {
+  return new InstallerError({
+    code: 'PRECHECK_FAILED',
+    message: `${findings.length === 1 ? '1 check' : `${findings.length} checks`} failed; nothing was changed`,
+    remedy: 'mend what is listed, then run the same command again; a check that you know better than is left out with --ignore-check ID',
+    details: findings.map(({ check, host, title, actual, expected, remedy }) => `${host ?? 'cluster'}: ${check}: ${title}: ${actual} (expected: ${expected}); ${remedy}`),
+    exitCode: exitCodes.precheckFailed,
+  });
+}

@@ -1,0 +1,28 @@
+import type { ClusterPhase } from '../engine/phase.ts';
+import { waitForConditions } from '../health/condition.ts';
+import { nodesReady, systemPodsReady } from '../health/conditions.ts';
+import { probeNetwork } from '../health/probe.ts';
+import { firstControlPlane, versionsOf, type Cluster } from '../kubernetes/cluster.ts';
+
+/** Reads always; starts pods that try the network only where this run changed something. */
+export const verifyCluster: ClusterPhase<Cluster> = {
+  scope: 'cluster',
+  id: 'verify-cluster',
+  title: 'Verify the cluster',
+  runsOnDryRun: false,
+  async run(cluster, context, { changed }) {
+    const { host } = firstControlPlane(cluster);
+    const names = cluster.config.spec.hosts.map(({ name }) => name);
+    const hasNetwork = cluster.config.spec.network.plugin !== 'none';
+    if (!hasNetwork) {
+      context.emitter.emit({ type: 'log', level: 'info', message: 'spec.network.plugin is none: nodes become Ready and pods start when a network plugin is installed' });
+      return [];
+    }
+    await waitForConditions(host, [nodesReady(names), systemPodsReady], context);
+    if (changed > 0) {
+      const { questions } = await probeNetwork(host, names, versionsOf(cluster).images.probe, context);
+      context.emitter.emit({ type: 'log', level: 'info', message: `names, service addresses and pods of other hosts answer from every node (${questions} probes)` });
+    }
+    return [];
+  },
+};

@@ -1,0 +1,82 @@
+import { styleText } from 'node:util';
+
+const secondMs = 1000;
+const minuteMs = 60 * secondMs;
+const hourMs = 60 * minuteMs;
+
+/** Text for people, rounded down: `0.4 s`, `12 s`, `2m03s`, `1h02m`. */
+export function formatDuration(durationMs: number): string {
+  if (durationMs < 10 * secondMs) return `${(Math.floor(durationMs / 100) / 10).toFixed(1)} s`;
+  if (durationMs < minuteMs) return `${Math.floor(durationMs / secondMs)} s`;
+  if (durationMs < hourMs)
+    return `${Math.floor(durationMs / minuteMs)}m${pad(Math.floor(durationMs / secondMs) % 60)}s`;
+  return `${Math.floor(durationMs / hourMs)}h${pad(Math.floor(durationMs / minuteMs) % 60)}m`;
+}
+
+/** Time since the start as `mm:ss`; the minutes grow past 99. */
+export function formatClock(elapsedMs: number): string {
+  const seconds = Math.max(0, Math.floor(elapsedMs / secondMs));
+  return `${pad(Math.floor(seconds / 60))}:${pad(seconds % 60)}`;
+}
+
+/** `1 host`, `2 hosts`. */
+export function countOf(count: number, noun: string): string {
+  return `${count} ${noun}${count === 1 ? '' : 's'}`;
+}
+
+/** Size in binary units: `512 B`, `1.5 KiB`, `27 MiB`. */
+export function formatBytes(sizeBytes: number): string {
+  const units = ['B', 'KiB', 'MiB', 'GiB', 'TiB'];
+  let size = sizeBytes;
+  let unit = 0;
+  while (size >= 1024 && unit < units.length - 1) {
+    size /= 1024;
+    unit += 1;
+  }
+  return `${unit === 0 || size >= 10 ? Math.round(size) : size.toFixed(1)} ${units[unit] ?? 'B'}`;
+}
+
+/** At most `limit` names, then how many more there are. */
+export function formatNames(names: readonly string[], limit = 5): string {
+  if (names.length <= limit) return names.join(', ');
+  return `${names.slice(0, limit).join(', ')} and ${names.length - limit} more`;
+}
+
+export function indent(text: string, prefix: string): string {
+  return text.replace(/^(?=.)/gm, prefix);
+}
+
+/**
+ * Text that other machines sent, made safe for a terminal: colours, cursor movements and other control characters
+ * must not reach it. Line feeds and tabs stay.
+ */
+export function stripControls(text: string): string {
+  // eslint-disable-next-line no-control-regex -- control characters are what is looked for
+  const sequences = /\u001B(?:\[[0-?]*[ -/]*[@-~]|\][^\u0007\u001B]*(?:\u0007|\u001B\\)|[@-Z\\-_])/g;
+  // eslint-disable-next-line no-control-regex -- control characters are what is looked for
+  const controls = /[\u0000-\u0008\u000B-\u001F\u007F-\u009F]/g;
+  return text.replace(sequences, '').replaceAll('\r\n', '\n').replace(controls, '');
+}
+
+export type Tone = 'good' | 'bad' | 'warn' | 'dim' | 'strong' | 'added' | 'removed';
+export type Paint = (tone: Tone, text: string) => string;
+
+const styles = {
+  good: 'green',
+  bad: 'red',
+  warn: 'yellow',
+  dim: 'dim',
+  strong: 'bold',
+  added: 'green',
+  removed: 'red',
+} as const satisfies Record<Tone, string>;
+
+/** The one place that makes colours; without colours the text comes back as it is. */
+export function createPaint(colour: boolean): Paint {
+  if (!colour) return (_tone, text) => text;
+  return (tone, text) => styleText(styles[tone], text, { validateStream: false });
+}
+
+function pad(value: number): string {
+  return String(value).padStart(2, '0');
+}

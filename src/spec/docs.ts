@@ -1,0 +1,109 @@
+import { stringify } from 'yaml';
+import { type FieldDoc, listFields } from './fields.ts';
+import { clusterFileSchema } from './schema.ts';
+
+const example = {
+  apiVersion: 'installer.io/v1alpha1',
+  kind: 'ClusterConfig',
+  metadata: { name: 'demo' },
+  spec: {
+    ssh: { user: 'ops', keyFile: '~/.ssh/id_ed25519' },
+    hosts: [
+      { name: 'cp1', address: '10.0.0.11', roles: ['control-plane'] },
+      { name: 'worker1', address: '10.0.0.12', roles: ['worker'], labels: { 'example.com/disk': 'fast' } },
+    ],
+  },
+};
+
+const catalogExample = {
+  apiVersion: 'installer.io/v1alpha1',
+  kind: 'Catalog',
+  metadata: { name: 'site' },
+  spec: {
+    minor: '1.36',
+    defaultVersion: 'v1.36.3',
+    components: {
+      runc: {
+        default: '1.4.3',
+        versions: { '1.4.3': { url: 'https://downloads.example.com/runc-{version}-{arch}' } },
+      },
+      probe: { default: 'site', versions: { site: { images: ['registry.example.com/probe:1.0'] } } },
+    },
+  },
+};
+
+const introduction = `# The cluster file
+
+One YAML file describes one cluster. Every command that works on a cluster takes it.
+
+\`\`\`yaml
+${stringify(example, { flowCollectionPadding: true }).trimEnd()}
+\`\`\`
+
+- The file is checked before anything is done: an unknown key, a wrong type or two fields that do not fit together are
+  errors, each with its line and column, and all of them are shown at once.
+- A relative path leads from the folder of the cluster file; \`~/\` is the home folder of the user who runs the installer.
+- A **secret** is never written in the file. Name where it is read from: \`{ env: NAME }\`, an environment variable of the
+  installer, or \`{ file: path }\`, a file whose content, without its last line break, is the secret.
+- A **free-form map** is passed on as it is: maps are merged key by key, and any other value replaces that of the installer.
+- YAML anchors, aliases and merge keys (\`<<\`) can be used. One file holds one document.
+- This version creates clusters with one control plane.
+- Subnets must not overlap each other or the addresses of the hosts. Every node takes a /24 (IPv6: a /64) of each pod subnet.
+
+In the tables below, \`[]\` stands for each entry of a list, and \`<…>\` for a key that you choose.
+`;
+
+const catalogs = `## Catalog files
+
+The installer knows the versions that go with each supported Kubernetes minor, and the checksums of their downloads. A file
+under \`spec.artifacts.catalogs\` is laid over what is built in for its minor: maps are merged key by key, and any other value,
+a list of images included, replaces the built-in one. A minor that is not built in is added.
+
+\`\`\`yaml
+${stringify(catalogExample, { flowCollectionPadding: true }).trimEnd()}
+\`\`\`
+
+- \`spec.kubernetes.<vX.Y.Z>.binaries\` holds the SHA-256 of kubeadm, kubelet and kubectl by architecture (\`amd64\`, \`arm64\`);
+  \`images\` is the whole list of \`kubeadm config images list\`.
+- The components are containerd, runc, cni-plugins and crictl (versions without a leading v), and flannel and probe, which have
+  images only. \`default\` is the version taken.
+- In \`url\` and \`checksumUrl\`, \`{arch}\` and \`{version}\` are filled in, and in \`checksumUrl\` also \`{url}\`. The checksum that is
+  published there is used where no \`sha256\` is given; the run says so.
+`;
+
+/** The text of docs/cluster-file.md: the same for the same schema. */
+export function renderClusterFileDocs(): string {
+  const fields = listFields(clusterFileSchema);
+  const sections = Map.groupBy(fields, ({ path }) => sectionOf(path));
+  const tables = [...sections].map(([section, rows]) => renderSection(section, rows));
+  return [introduction, ...tables, catalogs].join('\n');
+}
+
+/** `spec.hosts` for everything below it; the fields above spec are one section. */
+function sectionOf(path: string): string {
+  const [first, second] = path.split(/\.|\[\]/);
+  return first === 'spec' && second !== undefined ? `spec.${second}` : '';
+}
+
+function renderSection(section: string, fields: readonly FieldDoc[]): string {
+  const title = section === '' ? '## The file' : `## ${section}`;
+  const self = fields.find(({ path }) => path === section);
+  const rows = fields.filter((field) => field !== self);
+  return [
+    title,
+    '',
+    ...(self === undefined ? [] : [self.description, '']),
+    '| field | type | default | meaning |',
+    '| --- | --- | --- | --- |',
+    ...rows.map(renderRow),
+    '',
+  ].join('\n');
+}
+
+function renderRow({ path, type, fallback, description }: FieldDoc): string {
+  return `| ${[`\`${path}\``, type, fallback ?? '**required**', description].map(escapeCell).join(' | ')} |`;
+}
+
+function escapeCell(text: string): string {
+  return text.replaceAll('|', '\\|');
+}

@@ -1,0 +1,57 @@
+import { blocked, changes, noChanges, type Step } from '../engine/step.ts';
+import type { Action } from '../ops/action.ts';
+import { fileQuery, type Query, type Answers } from '../ops/query.ts';
+
+export interface EditStepInput {
+  readonly id: string;
+  readonly path: string;
+  readonly summary: string;
+  /** The text as it should be, from the text that is there ('' where there is none). Editing twice changes nothing more. */
+  edit(content: string): string;
+  readonly then?: readonly Action[];
+}
+
+/** Changes a part of a file that is not ours alone; mode and owner stay. */
+export function editStep(input: EditStepInput): Step {
+  const query = fileQuery(input.path);
+  return {
+    id: input.id,
+    observe: [query],
+    plan(seen) {
+      const answer = seen(query);
+      if (answer.state === 'unknown') {
+        return blocked('FILE_UNREADABLE', `cannot read ${input.path}: ${answer.reason}`, 'see whether the file system is healthy, then run again');
+      }
+      const before = answer.state === 'present' ? (answer.value.content ?? '') : '';
+      const after = input.edit(before);
+      if (after === before) return noChanges;
+      const mode = answer.state === 'present' ? answer.value.mode : '644';
+      return changes({
+        summary: `${input.summary} in ${input.path}`,
+        before: answer.state === 'present' ? before : undefined,
+        after,
+        actions: [{ kind: 'write-file', path: input.path, content: after, mode }, ...(input.then ?? [])],
+      });
+    },
+  };
+}
+
+/** Makes a path be absent. */
+export function absentStep(id: string, path: string, then: readonly Action[] = []): Step {
+  const query = fileQuery(path, { content: false });
+  return {
+    id,
+    observe: [query],
+    plan(seen) {
+      const answer = seen(query);
+      if (answer.state === 'absent') return noChanges;
+      if (answer.state === 'unknown') return blocked('FILE_UNREADABLE', `cannot read ${path}: ${answer.reason}`, 'see whether the file system is healthy');
+      return changes({ summary: `remove ${path}`, actions: [{ kind: 'remove', path }, ...then] });
+    },
+  };
+}
+
+/** A step made of its parts, for what has no shape of its own. */
+export function customStep(id: string, observe: readonly Query[], plan: (seen: Answers) => ReturnType<Step['plan']>): Step {
+  return { id, observe, plan };
+}

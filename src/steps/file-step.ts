@@ -1,0 +1,70 @@
+import { createHash } from 'node:crypto';
+import { blocked, changes, noChanges, type Change, type Step } from '../engine/step.ts';
+import type { Action } from '../ops/action.ts';
+import { fileQuery } from '../ops/query.ts';
+import { fillSecrets, type Secrets } from '../ops/secrets.ts';
+
+export interface FileStepInput {
+  readonly id: string;
+  readonly path: string;
+  /** May hold placeholders; then `secrets` has their values, and only digests are compared. */
+  readonly content: string;
+  /** Octal: `644`. */
+  readonly mode: string;
+  readonly secrets?: Secrets;
+  /** Where a file of somebody else is there, it is kept under this name before the first write. */
+  readonly keepAs?: string;
+  /** Done after the file is written, in the same change. */
+  readonly then?: readonly Action[];
+  readonly disruptive?: boolean;
+}
+
+/** Makes a file be there with this text, mode and owner root. */
+export function fileStep(input: FileStepInput): Step {
+  const { id, path, content, mode, secrets } = input;
+  const query = fileQuery(path, { content: secrets === undefined });
+  return {
+    id,
+    observe: [query],
+    plan(seen) {
+      const answer = seen(query);
+      if (answer.state === 'unknown') return unreadable(path, answer.reason);
+      const file = answer.state === 'present' ? answer.value : undefined;
+      if (file !== undefined && file.type === 'directory') return notAFile(path);
+      const wanted = sha256(secrets === undefined ? content : fillSecrets(content, secrets));
+      const reasons = [
+        ...(file === undefined ? ['it is missing'] : []),
+        ...(file !== undefined && file.sha256 !== wanted ? ['its content differs'] : []),
+        ...(file !== undefined && file.mode !== mode ? [`its mode is ${file.mode}`] : []),
+        ...(file !== undefined && file.owner !== 'root' ? [`its owner is ${file.owner}`] : []),
+      ];
+      if (reasons.length === 0) return noChanges;
+      const change: Change = {
+        summary: `write ${path}: ${reasons.join(', ')}`,
+        before: secrets === undefined ? file?.content : undefined,
+        after: content,
+        ...(input.disruptive === true ? { disruptive: true } : {}),
+        actions: [...keep(input, file !== undefined), { kind: 'write-file', path, content, mode }, ...(input.then ?? [])],
+      };
+      return changes(change);
+    },
+  };
+}
+
+/** The first file of somebody else is the one to keep: what is kept is never written over. */
+function keep(input: FileStepInput, isThere: boolean): Action[] {
+  if (!isThere || input.keepAs === undefined) return [];
+  return [{ kind: 'run', argv: ['cp', '-pn', input.path, input.keepAs], timeoutSeconds: 10 }];
+}
+
+export function sha256(text: string): string {
+  return createHash('sha256').update(text).digest('hex');
+}
+
+function unreadable(path: string, reason: string): ReturnType<Step['plan']> {
+  return blocked('FILE_UNREADABLE', `cannot read ${path}: ${reason}`, 'see whether the file system is healthy, then run again');
+}
+
+function notAFile(path: string): ReturnType<Step['plan']> {
+  return blocked('NOT_A_FILE', `${path} is a folder`, 'move it away, then run again');
+}

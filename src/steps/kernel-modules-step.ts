@@ -1,0 +1,53 @@
+import { blocked, changes, noChanges, type Step } from '../engine/step.ts';
+import { fileQuery, type Answers } from '../ops/query.ts';
+
+/** A kernel feature, the module that brings it, and how one sees that it is there, as a module or built in. */
+export interface KernelFeature {
+  readonly module: string;
+  isPresent(seen: Answers): boolean;
+}
+
+const fileSystems = fileQuery('/proc/filesystems');
+const bridgeSysctl = fileQuery('/proc/sys/net/bridge/bridge-nf-call-iptables');
+const loadedModules = fileQuery('/proc/modules');
+
+export const kubernetesFeatures: readonly KernelFeature[] = [
+  {
+    module: 'overlay',
+    isPresent: (seen) => {
+      const answer = seen(fileSystems);
+      return answer.state === 'present' && /\boverlay$/m.test(answer.value.content ?? '');
+    },
+  },
+  { module: 'br_netfilter', isPresent: (seen) => seen(bridgeSysctl).state === 'present' },
+];
+
+/** Makes kernel features be there now, and after a reboot where they are modules. */
+export function kernelModulesStep(id: string, path: string, features: readonly KernelFeature[]): Step {
+  const file = fileQuery(path);
+  return {
+    id,
+    observe: [file, fileSystems, bridgeSysctl, loadedModules],
+    plan(seen) {
+      const modules = seen(loadedModules);
+      const fileSeen = seen(file);
+      if (fileSeen.state === 'unknown') return blocked('FILE_UNREADABLE', `cannot read ${path}: ${fileSeen.reason}`, 'see whether the file system is healthy');
+      const loaded = new Set((modules.state === 'present' ? (modules.value.content ?? '') : '').split('\n').map((line) => line.split(' ')[0]));
+      const missing = features.filter((feature) => !feature.isPresent(seen)).map(({ module }) => module);
+      // What is built in needs no line: loading it at boot would only fail there.
+      const wanted = features.map(({ module }) => module).filter((module) => missing.includes(module) || loaded.has(module));
+      const before = fileSeen.state === 'present' ? (fileSeen.value.content ?? '') : undefined;
+      const after = wanted.length === 0 ? before : `${wanted.join('\n')}\n`;
+      if (missing.length === 0 && before === after) return noChanges;
+      return changes({
+        summary: missing.length === 0 ? `load ${wanted.join(', ')} at boot` : `load kernel modules ${missing.join(', ')}`,
+        before,
+        after,
+        actions: [
+          { kind: 'write-file', path, content: after ?? '', mode: '644' },
+          ...missing.map((module) => ({ kind: 'run', argv: ['modprobe', module], timeoutSeconds: 20 }) as const),
+        ],
+      });
+    },
+  };
+}

@@ -1,0 +1,72 @@
+import type { Phase } from '../engine/phase.ts';
+import type { ExitCode } from '../errors.ts';
+import type { Cluster } from '../kubernetes/cluster.ts';
+import type { Limiter } from '../lib/concurrency.ts';
+import { connect } from '../phases/connect.ts';
+import { distributeImages } from '../phases/distribute-images.ts';
+import { gatherFacts } from '../phases/gather-facts.ts';
+import { initControlPlane } from '../phases/init-control-plane.ts';
+import { installCni } from '../phases/install-cni.ts';
+import { installKubernetes } from '../phases/install-kubernetes.ts';
+import { installRuntime } from '../phases/install-runtime.ts';
+import { joinWorkers } from '../phases/join-workers.ts';
+import { labelNodes } from '../phases/label-nodes.ts';
+import { prepareHosts } from '../phases/prepare-hosts.ts';
+import { runPrechecks } from '../phases/run-prechecks.ts';
+import { verifyCluster } from '../phases/verify-cluster.ts';
+import { writeKubeconfig } from '../phases/write-kubeconfig.ts';
+import type { Emitter } from '../report/emitter.ts';
+import type { RunStatus } from '../report/events.ts';
+import { loadClusterConfig } from '../spec/load.ts';
+import { runOnCluster } from './run.ts';
+
+export interface ClusterCreateInput {
+  readonly configFile: string;
+  readonly dryRun: boolean;
+  readonly concurrency: number;
+  readonly skipPhases: readonly string[];
+  readonly verifyContent: boolean;
+  readonly ignoreChecks: readonly string[];
+  readonly runId: string;
+  readonly logFile?: string;
+}
+
+/** The order of the work. Host phases in a row run as lanes; `after` in a phase says what it waits for on other hosts. */
+function clusterCreatePhases(limiter: Limiter, runId: string, kubeconfigFile: string): readonly Phase<Cluster>[] {
+  return [
+    connect(limiter),
+    gatherFacts,
+    runPrechecks,
+    prepareHosts,
+    installRuntime,
+    installKubernetes,
+    distributeImages,
+    initControlPlane(runId),
+    installCni,
+    joinWorkers(runId),
+    labelNodes,
+    verifyCluster,
+    writeKubeconfig(kubeconfigFile),
+  ];
+}
+
+export async function runClusterCreate(options: ClusterCreateInput, emitter: Emitter, signal: AbortSignal): Promise<{ exitCode: ExitCode }> {
+  const config = await loadClusterConfig(options.configFile);
+  return runOnCluster(
+    { ...options, config },
+    {
+      name: 'cluster-create',
+      phases: (limiter, kubeconfigFile) => clusterCreatePhases(limiter, options.runId, kubeconfigFile),
+      next: (status, cluster) => nextSteps(options, status, cluster),
+    },
+    emitter,
+    signal,
+  );
+}
+
+function nextSteps(options: ClusterCreateInput, status: RunStatus, cluster: Cluster): string[] {
+  if (status !== 'ok') return [];
+  if (options.dryRun) return [`installer cluster-create -c ${options.configFile}`];
+  const file = cluster.kubeconfigFile;
+  return file === undefined ? [] : [`export KUBECONFIG=${file}`, 'kubectl get nodes'];
+}

@@ -1,0 +1,24 @@
+import ssh2 from 'ssh2';
+
+/** A key pair in the formats that files of OpenSSH hold. */
+export interface TestKey {
+  readonly privateKey: string;
+  /** `ssh-ed25519 AAAA…`, one line. */
+  readonly publicKey: string;
+  /** The public key in wire format. */
+  readonly blob: Buffer;
+}
+
+/** Makes a new key; a passphrase encrypts the private half. */
+export function generateKey(type: 'ed25519' | 'ecdsa' = 'ed25519', passphrase?: string): TestKey {
+  // Few rounds: the tests need a key that is encrypted, not one that is hard to guess.
+  const encryption = { passphrase: passphrase ?? '', cipher: 'aes256-ctr', rounds: 1 };
+  const bits = { bits: 256 } as const;
+  const { generateKeyPairSync } = ssh2.utils;
+  let pair: { private: string; public: string };
+  if (type === 'ecdsa')
+    pair = generateKeyPairSync('ecdsa', passphrase === undefined ? bits : { ...bits, ...encryption });
+  else pair = generateKeyPairSync('ed25519', passphrase === undefined ? {} : encryption);
+  const publicKey = pair.public.trim();
+  return { privateKey: pair.private, publicKey, blob: Buffer.from(publicKey.split(' ')[1] ?? '', 'base64') };
+}
