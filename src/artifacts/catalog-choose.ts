@@ -39,10 +39,10 @@ export function getRelease(
 ): CatalogRelease & { readonly version: string } {
   const component = catalog.spec.components[name];
   const version = wanted ?? component?.default;
-  if (component === undefined || version === undefined) throw incomplete(catalog, `components.${name}.default`);
+  if (component === undefined || version === undefined) throw incomplete(catalog, `spec.components.${name}.default`);
   const release = component.versions[version];
   if (release !== undefined) return { version, ...release };
-  if (wanted === undefined) throw incomplete(catalog, `components.${name}.versions["${version}"]`);
+  if (wanted === undefined) throw incomplete(catalog, `spec.components.${name}.versions["${version}"]`);
   const listed = Object.keys(component.versions).join(', ');
   throw new InstallerError({
     code: 'CATALOG_UNKNOWN_VERSION',
@@ -52,11 +52,11 @@ export function getRelease(
   });
 }
 
-/** A catalog that lacks something every cluster needs; `field` is a path below spec. */
+/** A catalog that lacks something every cluster needs; `field` says what and where. */
 export function incomplete(catalog: Catalog, field: string): InstallerError {
   return new InstallerError({
     code: 'CATALOG_INCOMPLETE',
-    message: `The catalog of Kubernetes ${catalog.spec.minor} has no spec.${field}.`,
+    message: `The catalog of Kubernetes ${catalog.spec.minor} has no ${field}.`,
     remedy: 'Add it to the catalog file under spec.artifacts.catalogs of the cluster file.',
     exitCode: exitCodes.usage,
   });

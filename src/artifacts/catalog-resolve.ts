@@ -76,7 +76,8 @@ export function resolveVersions(
   const components = toArtifacts(
     hostComponents.map((name) => {
       const release = getRelease(catalog, name, name === 'containerd' ? runtime.containerd.version : undefined);
-      if (release.url === undefined) throw incomplete(catalog, `components.${name}.versions["${release.version}"].url`);
+      if (release.url === undefined)
+        throw incomplete(catalog, `spec.components.${name}.versions["${release.version}"].url`);
       return { ...release, name, url: release.url };
     }),
   );
@@ -130,7 +131,8 @@ function kubernetesImages(catalog: Catalog, version: string): { list: readonly s
   if (own !== undefined) return { list: own, notes: [] };
   const neighbour = newestListed(catalog);
   const images = neighbour === undefined ? undefined : catalog.spec.kubernetes[neighbour]?.images;
-  if (neighbour === undefined || images === undefined) throw incomplete(catalog, `kubernetes.${version}.images`);
+  if (neighbour === undefined || images === undefined)
+    throw incomplete(catalog, `spec.kubernetes["${version}"].images`);
   const list = images.map((image) => {
     const tag = `:${neighbour}`;
     return image.endsWith(tag) ? `${image.slice(0, -tag.length)}:${version}` : image;
@@ -142,14 +144,14 @@ function kubernetesImages(catalog: Catalog, version: string): { list: readonly s
 /** The image whose repository ends in `name`. */
 function getImage(catalog: Catalog, images: readonly string[], name: string): string {
   const found = images.find((image) => image.replace(/[:@][^/]*$/, '').endsWith(`/${name}`));
-  if (found === undefined) throw incomplete(catalog, `kubernetes image "${name}"`);
+  if (found === undefined) throw incomplete(catalog, `image "${name}" under spec.kubernetes`);
   return found;
 }
 
 function componentImages(catalog: Catalog, name: ComponentName): readonly [string, ...string[]] {
   const { version, images } = getRelease(catalog, name);
   const [first, ...rest] = images ?? [];
-  if (first === undefined) throw incomplete(catalog, `components.${name}.versions["${version}"].images`);
+  if (first === undefined) throw incomplete(catalog, `spec.components.${name}.versions["${version}"].images`);
   return [first, ...rest];
 }
 
@@ -162,8 +164,8 @@ function notesOnPins(artifacts: readonly Artifact[]): string[] {
   return [...unpinned].map(([what, group]) => {
     const where = group.map(({ arch }) => arch).join(', ');
     const instead = group.every(({ checksumUrl }) => checksumUrl !== undefined)
-      ? 'the published one is used'
-      : 'and none is published: the download is not verified';
-    return `no pinned checksum for ${what} (${where}); ${instead}`;
+      ? '; the published one is used'
+      : ', and none is published: the download is not verified';
+    return `no pinned checksum for ${what} (${where})${instead}`;
   });
 }

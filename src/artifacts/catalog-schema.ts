@@ -21,11 +21,16 @@ const kubernetesRelease = z.strictObject({
   images: z.array(image).optional(),
 });
 
+const url = z.string().regex(/^https?:\/\/[^\s]+$/, { error: 'must be a URL beginning with http:// or https://' });
+const checksumUrl = z.string().regex(/^(https?:\/\/|\{url\})\S+$/, {
+  error: 'must be a URL beginning with http://, https:// or {url}',
+});
+
 const componentRelease = z.strictObject({
   /** {arch} and {version} are filled in. */
-  url: z.string().optional(),
+  url: url.optional(),
   /** {url}, {arch} and {version} are filled in. The file holds one checksum, or lines of checksum and file name. */
-  checksumUrl: z.string().optional(),
+  checksumUrl: checksumUrl.optional(),
   sha256: checksums.optional(),
   images: z.array(image).optional(),
 });

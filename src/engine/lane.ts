@@ -128,9 +128,7 @@ async function applyPlan(input: LaneInput, lanePhase: LanePhase, plan: HostPlan,
       host.forget();
       return false;
     }
-    for (const { step, change } of plan.changes) {
-      context.emitter.emit({ type: 'step.applied', phase: phase.id, host: host.name, step: step.id, summary: change.summary, durationMs: result.durationMs });
-    }
+    emitApplied(input, phase.id, plan, result.actionMs);
   } catch (error) {
     if (grace.signal.aborted) throw interruptedWhileError(host, phase.id, plan);
     if (!isOutcomeUnknown(error) || attempt >= maxAttempts) throw error;
@@ -143,6 +141,16 @@ async function applyPlan(input: LaneInput, lanePhase: LanePhase, plan: HostPlan,
   const after = planSteps(lanePhase.steps, await host.observe(ahead));
   if (after.changes.length + after.deferred.length + after.blocked.length > 0) throw notConvergedError(host, after);
   return true;
+}
+
+/** Tells each change with the time of its own actions. */
+function emitApplied(input: LaneInput, phase: string, plan: HostPlan, actionMs: readonly number[]): void {
+  let next = 0;
+  for (const { step, change } of plan.changes) {
+    const durationMs = actionMs.slice(next, next + change.actions.length).reduce((sum, ms) => sum + ms, 0);
+    next += change.actions.length;
+    input.context.emitter.emit({ type: 'step.applied', phase, host: input.host.name, step: step.id, summary: change.summary, durationMs });
+  }
 }
 
 /** After an interrupt a script that is soon done may end; then the connection is closed and the host is left as it is. */

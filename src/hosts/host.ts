@@ -29,7 +29,8 @@ export interface ApplyInput {
 }
 
 export type ApplyResult =
-  | { readonly status: 'applied'; readonly durationMs: number }
+  /** How long each action took, in milliseconds. */
+  | { readonly status: 'applied'; readonly actionMs: readonly number[] }
   /** Somebody else changed the host since it was looked at; nothing was done. */
   | { readonly status: 'stale' }
   | { readonly status: 'failed'; readonly failed: FailedAction };
@@ -111,7 +112,7 @@ export function createHost(name: string, transport: Transport, record: (command:
     if (failed !== undefined) return { status: 'failed', failed };
     if (!output.complete) throw scriptDidNotRun(name, result);
     learn(output, look);
-    return { status: 'applied', durationMs: result.durationMs };
+    return { status: 'applied', actionMs: actions.map((_, index) => output.actions.get(index)?.durationMs ?? 0) };
   }
 
   return { name, transport, observe, observeOnce, apply, forget: () => known.clear() };

@@ -1,4 +1,5 @@
 import { blocked, changes, deferred, noChanges, type Step } from '../engine/step.ts';
+import type { Action } from '../ops/action.ts';
 import { fileQuery } from '../ops/query.ts';
 import { kubectlArgv, kubectlFailure, kubectlQuery } from './kubectl.ts';
 import { kubernetesPaths } from './paths.ts';
@@ -9,15 +10,22 @@ const adminConf = fileQuery(kubernetesPaths.adminConf, { content: false });
  * Makes Kubernetes objects be as a manifest says, by server-side apply under the installer's name. What differs is asked of
  * the API server (kubectl diff), so a field that somebody else changed is found, and fields of others are left alone.
  */
-export function manifestStep(id: string, manifest: string, needs: string): Step {
+export function manifestStep(id: string, manifest: string, namespace: string, needs: string): Step {
   const apply = ['--server-side', '--field-manager=installer', '--force-conflicts', '-f', '-'];
   const diff = kubectlQuery(['diff', ...apply], { stdin: manifest, requestSeconds: 15 });
+  // The API server cannot compare objects of a namespace that is not there yet.
+  const exists = kubectlQuery(['get', 'namespace', namespace, '--ignore-not-found', '-o', 'name']);
+  const run: Action = { kind: 'run', argv: kubectlArgv(['apply', ...apply], { requestSeconds: 60 }), stdin: manifest, timeoutSeconds: 120 };
   return {
     id,
-    observe: [adminConf, diff],
+    observe: [adminConf, exists, diff],
     plan(seen) {
       const answer = seen(diff);
       if (seen(adminConf).state === 'absent') return deferred(needs, `apply the manifest of ${id}`);
+      const found = seen(exists);
+      if (found.state === 'present' && found.value.exitCode === 0 && found.value.stdout.trim() === '') {
+        return changes({ summary: `apply the manifest of ${id}`, after: manifest, actions: [run] });
+      }
       if (answer.state !== 'present' || answer.value.exitCode > 1) {
         return blocked('API_NOT_ANSWERING', `cannot compare ${id} with the cluster: ${kubectlFailure(answer)}`, 'see whether the API server answers on the control plane, then run again', 90);
       }
@@ -25,7 +33,7 @@ export function manifestStep(id: string, manifest: string, needs: string): Step 
       return changes({
         summary: `apply the manifest of ${id}`,
         diff: answer.value.stdout,
-        actions: [{ kind: 'run', argv: kubectlArgv(['apply', ...apply], { requestSeconds: 60 }), stdin: manifest, timeoutSeconds: 120 }],
+        actions: [run],
       });
     },
   };

@@ -41,7 +41,7 @@ export function compileScript(input: ScriptInput): string {
     const { apply } = input;
     parts.push(...apply.actions.map((action, index) => `a${index}() {\nset -e\n${compileAction(action, apply.secrets)}\n}`));
     body.push(...renderLock(apply.holder, apply.lockTimeoutSeconds, apply.expectedGeneration));
-    body.push(...apply.actions.map((_, index) => `frame A ${index}; (a${index}); rc=$?; frame a ${index} $rc; [ $rc -eq 0 ] || exit 0`));
+    body.push(...apply.actions.map((_, index) => `frame A ${index}; uptime; s=$U; (a${index}); rc=$?; uptime; frame a ${index} $rc $s $U; [ $rc -eq 0 ] || exit 0`));
   }
   body.push(`frame G "$(cat ${hostPaths.generation} 2>/dev/null || echo 0)"`);
   body.push(...input.queries.map((_, index) => `frame Q ${index}; (q${index}); frame q ${index} $?`));

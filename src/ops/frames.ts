@@ -4,9 +4,8 @@ export interface FrameContent {
   readonly stderr: string;
   /** Undefined where the closing frame is missing: the script did not get there. */
   readonly exitCode: number | undefined;
-  /** Seconds of uptime around a command query, where it said so. */
-  readonly startedUp: number | undefined;
-  readonly endedUp: number | undefined;
+  /** How long it took, in steps of 10 ms; undefined where it did not say. */
+  readonly durationMs: number | undefined;
 }
 
 export interface ScriptOutput {
@@ -62,9 +61,14 @@ function collect(out: Piece[], err: Piece[], open: string, close: string): Map<n
       stdout: piece.text,
       stderr: stderrText,
       exitCode: closing === undefined ? undefined : Number(closing.words[2]),
-      startedUp: times === undefined ? undefined : Number(times[1]),
-      endedUp: times === undefined ? undefined : Number(times[2]),
+      durationMs: elapsedMs(times?.slice(1) ?? closing?.words.slice(3)),
     });
   }
   return found;
+}
+
+/** From two readings of /proc/uptime, in seconds. */
+function elapsedMs(readings: readonly string[] | undefined): number | undefined {
+  const [start, end] = (readings ?? []).map(Number);
+  return start === undefined || end === undefined ? undefined : Math.round((end - start) * 1000);
 }

@@ -17,9 +17,7 @@ export function parseAnswer(query: Query, frame: FrameContent | undefined): Seen
 function parseCommand(command: string, frame: FrameContent, exitCode: number): Seen<CommandSeen> {
   if (exitCode === 127) return { state: 'absent' };
   if (exitCode === 124 || exitCode === 137) return { state: 'unknown', reason: `${command} did not answer in time` };
-  const durationMs =
-    frame.startedUp === undefined || frame.endedUp === undefined ? 0 : Math.round((frame.endedUp - frame.startedUp) * 1000);
-  return { state: 'present', value: { exitCode, stdout: frame.stdout, stderr: frame.stderr, durationMs } };
+  return { state: 'present', value: { exitCode, stdout: frame.stdout, stderr: frame.stderr, durationMs: frame.durationMs ?? 0 } };
 }
 
 function parseFile(query: FileQuery, stdout: string): Seen<FileSeen> {

@@ -13,6 +13,7 @@ export PATH LC_ALL LANG
 umask 022
 cd /
 frame() { printf '\\n%s %s\\n' "$N" "$*"; printf '\\n%s %s\\n' "$N" "$*" >&2; }
+uptime() { read -r U _ </proc/uptime; }
 up0() { read -r U0 _ </proc/uptime; }
 up1() { read -r U1 _ </proc/uptime; printf '\\n%s T %s %s\\n' "$N" "$U0" "$U1" >&2; }
 fsync_path() { sync "$1" 2>/dev/null || sync; }

@@ -46,7 +46,7 @@ it('tells a run line by line, with the time since its start, and leaves out host
     [
       '00:00 cluster-create prod: 3 hosts, 2 phases (installer 1.2.3, run 0a1b2c3d)',
       '00:01 install-runtime: started on cp1, w1, w2',
-      '00:02 install-runtime: w1: install containerd 2.1.4 (0.3 s)',
+      '00:02 install-runtime: w1: install containerd 2.1.4',
       '00:03 install-runtime: w1: 1 change in 1.5 s',
       '01:15 install-runtime: 1 change in 1m14s',
     ].join('\n'),
@@ -116,7 +116,7 @@ it('shows commands and debug lines only when asked', async () => {
         type: 'command.finished',
         host: 'w1',
         summary: 'look at the host',
-        durationMs: 90,
+        durationMs: 190,
         exitCode: 0,
         bytesSent: 1,
         bytesReceived: 1,

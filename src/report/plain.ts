@@ -68,7 +68,7 @@ function formatEvent(event: RunEvent, debug: boolean, paint: Paint): string | un
       return `${event.workflow} ${event.cluster}: ${countOf(event.hosts.length, 'host')}, ${countOf(event.phases.length, 'phase')}${mode} (installer ${event.version}, run ${event.runId})`;
     }
     case 'phase.started':
-      return `${event.phase}: started on ${formatNames(event.hosts, 4)}`;
+      return `${event.phase}: started${event.hosts.length === 0 ? '' : ` on ${formatNames(event.hosts, 4)}`}`;
     case 'phase.finished': {
       const text = `${event.phase}: ${outcomeWords(event)} in ${formatDuration(event.durationMs)}`;
       return isBad(event.status) ? paint('bad', text) : text;
@@ -79,7 +79,8 @@ function formatEvent(event: RunEvent, debug: boolean, paint: Paint): string | un
       return isBad(event.status) ? paint('bad', text) : text;
     }
     case 'step.applied':
-      return `${event.phase}: ${event.host}: ${stripControls(event.summary)} (${formatDuration(event.durationMs)})`;
+      // Without its duration: steps of a host are applied together, and each would show the time of all.
+      return `${event.phase}: ${event.host}: ${stripControls(event.summary)}`;
     case 'step.failed':
       return `${event.phase}: ${event.host}: ${event.step} failed\n${indent(formatErrors([event.error], paint), '      ')}`;
     case 'check.finding': {
@@ -101,7 +102,7 @@ function formatEvent(event: RunEvent, debug: boolean, paint: Paint): string | un
     }
     case 'log':
       if (event.level === 'debug' && !debug) return undefined;
-      return `${event.level === 'info' ? '' : `${event.level}: `}${withHost(event.host, stripControls(event.message))}`;
+      return `${event.level === 'info' ? '' : `${event.level}: `}${withHost(event.host, messageText(event.message, debug))}`;
     case 'command.finished':
       if (!debug) return undefined;
       return `${event.host}: ${stripControls(event.summary)}: exit ${event.exitCode ?? 'unknown'} in ${formatDuration(event.durationMs)}`;
@@ -110,4 +111,10 @@ function formatEvent(event: RunEvent, debug: boolean, paint: Paint): string | un
     case 'step.planned':
       return undefined;
   }
+}
+
+/** The first line: what follows, a stack for one, is for the run log. */
+function messageText(message: string, debug: boolean): string {
+  const text = stripControls(message);
+  return debug ? text : (text.split('\n')[0] ?? '');
 }

@@ -79,6 +79,19 @@ describe('the model of the live display', () => {
     ]);
   });
 
+  it('says what is being applied to a host from what was planned for it', () => {
+    const planned = (summary: string): RunEventBody => ({
+      type: 'step.planned',
+      phase: prepare,
+      host: 'w1',
+      step: 'a-step',
+      changes: [{ summary }],
+    });
+    const model = modelOf([1, phaseStarted(prepare)], [1, planned('turn swap off')], [1, planned('write /etc/hosts')]);
+
+    expect(model.phases(runStartMs)[0]?.output).toBe('w1: applying 2 changes: turn swap off, ...');
+  });
+
   it('puts a transfer under the phase that its host is in', () => {
     const model = modelOf(
       [1, phaseStarted(runtime)],

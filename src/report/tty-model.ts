@@ -1,4 +1,4 @@
-import type { PhaseStatus, RunEvent } from './events.ts';
+import type { PhaseStatus, PlannedChange, RunEvent } from './events.ts';
 import { countOf, formatBytes, formatClock, formatDuration, formatNames, stripControls } from './format.ts';
 import { outcomeWords } from './format-summary.ts';
 import { isBad, withHost } from './record.ts';
@@ -44,6 +44,8 @@ export function createTtyModel(): TtyModel {
   const phases = new Map<string, PhaseState>();
   const phaseOfHost = new Map<string, string>();
   const waits = new Map<string, string>();
+  const planned = new Map<string, PlannedChange[]>();
+  let isDryRun = false;
   let runStartedMs: number | undefined;
   let hostCount = 0;
   let notice = '';
@@ -56,6 +58,16 @@ export function createTtyModel(): TtyModel {
     else phase.newest = line;
   }
 
+  /** The steps of a host are planned first and then applied in one go: what is under way is all that was planned. */
+  function plannedText(phase: string, host: string, changes: readonly PlannedChange[]): string {
+    const key = JSON.stringify([phase, host]);
+    const all = [...(planned.get(key) ?? []), ...changes];
+    planned.set(key, all);
+    const first = all[0]?.summary ?? '';
+    if (isDryRun) return `would ${changes[0]?.summary ?? ''}`;
+    return all.length === 1 ? `applying: ${first}` : `applying ${all.length} changes: ${first}, ...`;
+  }
+
   return {
     apply(event) {
       const atMs = Date.parse(event.time);
@@ -63,6 +75,7 @@ export function createTtyModel(): TtyModel {
         case 'run.started':
           runStartedMs = atMs;
           hostCount = event.hosts.length;
+          isDryRun = event.dryRun;
           for (const { id, title } of event.phases) phases.set(id, newPhase(id, title.padEnd(widest(event.phases))));
           break;
         case 'phase.started': {
@@ -76,7 +89,7 @@ export function createTtyModel(): TtyModel {
           if (phase === undefined) break;
           phase.status = event.status;
           const failed = phase.failed.length === 0 ? '' : ` on ${formatNames(phase.failed, namedFailures)}`;
-          phase.end = `${outcomeWords(event)}${isBad(event.status) ? failed : ''}  ${formatDuration(event.durationMs)}`;
+          phase.end = `${outcomeWords(event)}${isBad(event.status) ? failed : ''}${event.status === 'skipped' ? '' : `  ${formatDuration(event.durationMs)}`}`;
           break;
         }
         case 'host.started':
@@ -95,7 +108,8 @@ export function createTtyModel(): TtyModel {
           setNewest(event.host, event.summary, event.phase);
           break;
         case 'step.planned':
-          if (event.changes.length > 0) setNewest(event.host, `would ${event.changes[0]?.summary ?? ''}`, event.phase);
+          if (event.changes.length > 0)
+            setNewest(event.host, plannedText(event.phase, event.host, event.changes), event.phase);
           break;
         case 'step.failed':
           setNewest(event.host, `${event.step} failed: ${event.error.message}`, event.phase);

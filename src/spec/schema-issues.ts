@@ -108,6 +108,8 @@ function knownKeys(schema: z.ZodType, path: YamlPath): string[] {
     if (current === undefined) return [];
     current = unwrap(current);
   }
+  if (current instanceof z.ZodRecord && current.keyType instanceof z.ZodEnum)
+    return current.keyType.options.map(String);
   return current instanceof z.ZodObject ? Object.keys(current.shape) : [];
 }
 

@@ -38,7 +38,10 @@ async function append(file: string, endpoint: HostEndpoint, key: Buffer, host: s
     const handle = await open(file, 'a+', 0o600);
     try {
       const text = await handle.readFile('utf8');
-      if (judgeHostKey(parseKnownHosts(text), endpoint, key).kind === 'known') return;
+      const verdict = judgeHostKey(parseKnownHosts(text), endpoint, key).kind;
+      if (verdict === 'known') return;
+      // Never a second key for one host: then one of two connections that began together met somebody else.
+      if (verdict !== 'unknown') throw new Error('another key of the host was recorded meanwhile');
       const separator = text === '' || text.endsWith('\n') ? '' : '\n';
       await handle.write(`${separator}${renderKnownHostsLine(endpoint, key)}\n`);
       await handle.sync();

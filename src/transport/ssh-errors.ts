@@ -94,7 +94,7 @@ export function protocolError(target: SshTarget, cause: unknown): InstallerError
   });
 }
 
-/** The connection is gone. `while` tells what is unknown because of that, if anything. */
+/** The connection is gone; `doing` tells when that happened: "while a script was running" leaves its outcome unknown. */
 export function connectionLostError(target: SshTarget, doing: string, cause: unknown): InstallerError {
   const why = cause === undefined ? '' : `: ${messageOf(cause)}`;
   return new InstallerError({

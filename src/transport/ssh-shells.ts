@@ -19,8 +19,11 @@ export interface Shells {
   close(): void;
 }
 
-/** Sessions at once on one connection; sshd allows 10 (MaxSessions in sshd_config(5)). */
-export const maxSessions = 8;
+/**
+ * Sessions at once on one connection, waiting shells included. sshd allows 10 (MaxSessions in sshd_config(5)), and counts a
+ * session for a moment after its channel is closed; hence the distance.
+ */
+export const maxSessions = 6;
 /**
  * Starting a shell takes two round trips (open the channel, request the command) and the time of the login shell. With three
  * ahead of it, a script that follows the last one at once still finds a shell waiting, and takes one round trip.
@@ -28,6 +31,8 @@ export const maxSessions = 8;
 const maxSpares = 3;
 /** A spare is dropped after this time: sudo itself gives up after some minutes, and an old shell might be dead unnoticed. */
 const spareMs = 60_000;
+/** After the server refused a session for a spare, none is asked for during this time. */
+const refusedPauseMs = 10_000;
 /** Where the server has no session left, opening is repeated as long as scripts run, and so often when none does. */
 const openAttempts = 50;
 const openDelayMs = 100;
@@ -42,7 +47,10 @@ interface Spare {
 /** Makes the shells of a connection; `sudoPassword` is sent to those of the kind sudo-password. */
 export function createShells(client: Client, sudoPassword: string | undefined): Shells {
   const spares: Spare[] = [];
-  let spareLimit = maxSpares;
+  let noSparesBefore = 0;
+  /** Scripts that have a shell or wait for one. */
+  let wanted = 0;
+  /** Scripts that have a shell. */
   let running = 0;
   let closed = false;
 
@@ -65,8 +73,8 @@ export function createShells(client: Client, sudoPassword: string | undefined): 
 
   const addSpare = (kind: ShellKind, starting: Promise<Shell>): void => {
     const shell = starting.catch(() => {
-      // The server allows fewer sessions than assumed: from now on fewer shells wait.
-      spareLimit = Math.max(0, spareLimit - 1);
+      // The server allows fewer sessions than assumed; for a while scripts get along with what it has.
+      noSparesBefore = performance.now() + refusedPauseMs;
       remove(spare);
       return undefined;
     });
@@ -76,7 +84,8 @@ export function createShells(client: Client, sudoPassword: string | undefined): 
   };
 
   const fill = (kind: ShellKind): void => {
-    while (!closed && spares.length < spareLimit && running + spares.length < maxSessions) addSpare(kind, start(kind));
+    if (closed || performance.now() < noSparesBefore) return;
+    while (spares.length < maxSpares && wanted + spares.length < maxSessions) addSpare(kind, start(kind));
   };
 
   const takeSpare = async (kind: ShellKind): Promise<Shell | undefined> => {
@@ -103,13 +112,20 @@ export function createShells(client: Client, sudoPassword: string | undefined): 
 
   return {
     async take(kind, signal) {
-      const shell = (await takeSpare(kind)) ?? (await startRetrying(kind, signal));
-      running += 1;
-      shell.channel.once('close', () => {
-        running -= 1;
-      });
-      fill(kind);
-      return shell;
+      wanted += 1;
+      try {
+        const shell = (await takeSpare(kind)) ?? (await startRetrying(kind, signal));
+        running += 1;
+        shell.channel.once('close', () => {
+          wanted -= 1;
+          running -= 1;
+        });
+        fill(kind);
+        return shell;
+      } catch (error) {
+        wanted -= 1;
+        throw error;
+      }
     },
     prepare(kind, started) {
       if (started) addSpare(kind, Promise.resolve(started));

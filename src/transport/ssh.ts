@@ -18,8 +18,9 @@ export type { ConnectOptions, KnownHostsSetting, SshTarget } from './ssh-target.
 
 /**
  * Logs in to a machine over one SSH connection and finds out how to become root there. `trips` counts the scripts of `exec`,
- * not the question asked while connecting. Beside the codes of Transport it fails with SSH_HOST_KEY_REVOKED, SSH_KNOWN_HOSTS,
- * SSH_KEY_FILE, SSH_PROTOCOL, SSH_SHELL and INTERRUPTED; whatever it fails with, it leaves no socket and no timer.
+ * not the question asked while connecting. Beside the codes of Transport, connecting fails with SSH_DROPPED, SSH_PROTOCOL,
+ * SSH_HOST_KEY_REVOKED, SSH_KNOWN_HOSTS, SSH_KEY_FILE, SSH_SHELL and INTERRUPTED, and leaves neither socket nor timer then;
+ * `exec` fails with SSH_SHELL, SSH_OUTPUT_TOO_LARGE and INTERRUPTED too.
  */
 export async function connectSsh(target: SshTarget, options: ConnectOptions = {}): Promise<Transport> {
   const connection = await openConnection(target, options);
@@ -86,10 +87,7 @@ async function execScript(
 
 async function takeShell(connection: OpenConnection, target: SshTarget, kind: ShellKind, signal: AbortSignal) {
   try {
-    const shell = await connection.shells.take(kind, signal);
-    // Nobody waits for this shell any more: it must not stay open on the host.
-    if (signal.aborted) shell.channel.close();
-    return shell;
+    return await connection.shells.take(kind, signal);
   } catch (error) {
     if (signal.aborted) throw error;
     if (connection.ssh.closed || connection.ssh.lastError) {

@@ -80,7 +80,6 @@ describe.skipIf(sshdBinary === undefined)(suite, () => {
     const transport = await connect(targetOf(sshd));
     const results = await Promise.all(Array.from({ length: 30 }, (_, n) => transport.exec(`echo ${n}\n`, plain)));
     expect(results.map((result) => result.stdout)).toEqual(Array.from({ length: 30 }, (_, n) => `${n}\n`));
-    expect(sshd.log()).not.toContain('no more sessions');
   });
 
   it('carries scripts also with MaxSessions 1', async () => {

@@ -14,8 +14,8 @@ export interface HostIdentity {
   readonly address: string;
   /** Prefix of the lab's network. */
   readonly prefix: string;
-  /** Line of the public key that opens every login user. */
-  readonly publicKey: string;
+  /** File with the public key that opens every login user. */
+  readonly publicKeyFile: string;
   /** Private key file of the host; its public half lies beside it. */
   readonly hostKeyFile: string;
   /** Password that `pwsudo` gives to sudo. */
@@ -75,7 +75,7 @@ async function personalise(root: string, identity: HostIdentity): Promise<void> 
   await mkdir(join(etc, 'systemd/system/sysinit.target.wants'), { recursive: true });
   await symlink('../lab-host.service', join(etc, 'systemd/system/sysinit.target.wants/lab-host.service'));
   if (identity.apt) await writeAptSource(root, identity.apt);
-  await authorise(root, identity.publicKey);
+  await authorise(root, await readFile(identity.publicKeyFile, 'utf8'));
   await run('chpasswd', ['-R', root], { input: `pwsudo:${identity.sudoPassword}\n` });
 }
 
@@ -117,7 +117,7 @@ async function authorise(root: string, publicKey: string): Promise<void> {
     const folder = join(root, home, '.ssh');
     await mkdir(folder, { recursive: true });
     await chmod(folder, 0o700);
-    await writeFile(join(folder, 'authorized_keys'), `${publicKey}\n`, { mode: 0o600 });
+    await writeFile(join(folder, 'authorized_keys'), publicKey, { mode: 0o600 });
     for (const path of [folder, join(folder, 'authorized_keys')]) await chown(path, Number(uid), Number(gid));
   }
 }

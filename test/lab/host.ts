@@ -58,7 +58,11 @@ export function labHost(paths: LabPaths, identity: HostIdentity, rootfs: () => P
 
   async function waitReady(): Promise<void> {
     try {
-      await waitUntil(`SSH of ${name} (${address}) to answer`, 60_000, ready);
+      await waitUntil(`SSH of ${name} (${address}) to answer`, 60_000, async () => {
+        if (await ready()) return true;
+        if (await findProcess(supervisorFile)) return false;
+        throw new Error(`${name} ended while it came up`);
+      });
     } catch (error) {
       const said = (await readFile(consoleFile, 'utf8').catch(() => '')).trimEnd().split('\n').slice(-10).join('\n');
       throw new Error(`${name} did not come up; its console ends with:\n${said}`, { cause: error });

@@ -67,8 +67,9 @@ export async function labUp(options: LabUpOptions): Promise<Lab & { readonly ups
     const network = { prefix: state.prefix, bridge: bridgeName(name) };
     await ensureAirGap(name, network);
     await ensureNames(paths, network, addressesOf(state));
-    const lab = await attach(paths, state, log);
+    await ensureKeyPair(paths.keyFile, `installer-lab-${name}`);
     await writeKnownHosts(paths, addressesOf(state));
+    const lab = attach(paths, state, log);
     await ensureRootfs(log);
     await Promise.all(
       lab.hosts.map(async (host) => {
@@ -82,7 +83,7 @@ export async function labUp(options: LabUpOptions): Promise<Lab & { readonly ups
     const complete = { ...state, apt: upstream.apt };
     await writeState(paths, complete);
     for (const host of lab.hosts) await writeAptSource(host.root, upstream.apt);
-    return { ...(await attach(paths, complete, log)), upstream };
+    return { ...attach(paths, complete, log), upstream };
   });
 }
 
@@ -116,16 +117,14 @@ async function claim(paths: LabPaths, options: LabUpOptions): Promise<LabState> 
   return state;
 }
 
-async function attach(paths: LabPaths, state: LabState, log: Log): Promise<Lab> {
-  const publicKey = await ensureKeyPair(paths.keyFile, `installer-lab-${paths.name}`);
-  const { prefix, sudoPassword } = state;
-  const hosts: LabHost[] = [];
-  for (const [name, address] of addressesOf(state)) {
-    const keyFile = hostKeyFile(paths, name);
-    await ensureKeyPair(keyFile, `root@${name}`);
-    const identity = { name, address, prefix, publicKey, hostKeyFile: keyFile, sudoPassword, apt: state.apt };
-    hosts.push(labHost(paths, identity, () => ensureRootfs(log)));
-  }
+/** The lab as its state tells it; nothing is looked at or made. */
+function attach(paths: LabPaths, state: LabState, log: Log): Lab {
+  const { prefix, sudoPassword, apt } = state;
+  const publicKeyFile = `${paths.keyFile}.pub`;
+  const hosts = [...addressesOf(state)].map(([name, address]) => {
+    const identity = { name, address, prefix, publicKeyFile, hostKeyFile: hostKeyFile(paths, name), sudoPassword, apt };
+    return labHost(paths, identity, () => ensureRootfs(log));
+  });
   return {
     name: paths.name,
     dir: paths.dir,

@@ -54,7 +54,7 @@ export function labPaths(name: string): LabPaths {
 export function existingLabs(): string[] {
   if (!existsSync(labsDir)) return [];
   return readdirSync(labsDir, { withFileTypes: true })
-    .filter((entry) => entry.isDirectory())
+    .filter((entry) => entry.isDirectory() && existsSync(join(labsDir, entry.name, 'run')))
     .map((entry) => entry.name);
 }
 

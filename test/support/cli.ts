@@ -20,10 +20,10 @@ export async function runTestCli(
   const written = { stdout: '', stderr: '' };
   const exitCode = await runCli(args, {
     workflows: { clusterCreate: unexpected, reset: unexpected, validateConfig: unexpected, ...workflows },
-    env: { XDG_STATE_HOME: '/proc/no-run-log-here' },
+    env: { XDG_STATE_HOME: '/dev/null' },
     stdout: (text) => (written.stdout += text),
     stderr: (text) => (written.stderr += text),
-    stderrStream: { isTTY: false, fd: -1 } as CliContext['stderrStream'],
+    stderrStream: { isTTY: false, fd: -1 } as unknown as CliContext['stderrStream'],
     now: () => 0,
     signal: new AbortController().signal,
     setBusyHosts: () => undefined,

@@ -1,0 +1,280 @@
+import { describe, expect, it } from 'vitest';
+import { parseClusterConfig } from './load.ts';
+import { type Issue, formatPath } from './problems.ts';
+import { checkRules, clusterRules } from './rules.ts';
+import type { ClusterConfig, HostConfig, KubernetesConfig, NetworkConfig } from './schema.ts';
+
+type Spec = ClusterConfig['spec'];
+
+const base = parseClusterConfig(
+  `{ apiVersion: installer.io/v1alpha1, kind: ClusterConfig, metadata: { name: a },
+     spec: { hosts: [{ name: cp, address: 10.0.0.1, roles: [control-plane] }] } }`,
+  'base',
+  '/',
+).spec;
+
+function host(change: Partial<HostConfig>): HostConfig {
+  const template = base.hosts[0];
+  if (template === undefined) throw new Error('no template');
+  const address = change.address ?? template.address;
+  return { ...template, roles: ['worker'], internalAddress: address, ...change };
+}
+
+const controlPlane = host({ name: 'cp', roles: ['control-plane'] });
+const hosts = (...list: Partial<HostConfig>[]): Partial<Spec> => ({
+  hosts: [controlPlane, ...list.map((change) => host(change))],
+});
+const network = (change: Partial<NetworkConfig>, more: Partial<Spec> = {}): Partial<Spec> => ({
+  ...more,
+  network: { ...base.network, ...change },
+});
+const kubernetes = (change: Partial<KubernetesConfig>): Partial<Spec> => ({
+  kubernetes: { ...base.kubernetes, ...change },
+});
+const ipv6 = { podSubnets: ['fd00:10:244::/56'], serviceSubnets: ['fd00:10:96::/112'] };
+const ipv6Host = { hosts: [{ ...controlPlane, address: 'fd00::1', internalAddress: 'fd00::1' }] };
+const manyHosts = (count: number): Partial<Spec> =>
+  hosts(...Array.from({ length: count - 1 }, (_, n) => ({ name: `w${n}`, address: `10.0.1.${n}` })));
+
+function text({ path, reason }: Issue): string {
+  return `${formatPath(path)}: ${reason}`;
+}
+
+/** What the rule of this id says of the base cluster with the changed sections. */
+function findings(id: string, change: Partial<Spec>): string[] {
+  const rule = clusterRules.find((candidate) => candidate.id === id);
+  if (rule === undefined) throw new Error(`no rule ${id}`);
+  return rule.check({ ...base, ...change }).map(text);
+}
+
+const worker = { name: 'w', address: '10.0.0.2' };
+const taint = { key: 'a', value: 'x', effect: 'NoSchedule' } as const;
+
+describe.each<{ id: string; holds: Partial<Spec>[]; breaks: [Partial<Spec>, string | string[]][] }>([
+  {
+    id: 'some-host',
+    holds: [{}],
+    breaks: [[{ hosts: [] }, 'spec.hosts: a cluster needs at least one host']],
+  },
+  {
+    id: 'one-control-plane',
+    holds: [{}, hosts(worker), { hosts: [] }],
+    breaks: [
+      [{ hosts: [host(worker)] }, 'spec.hosts: a cluster needs a control plane; give one host the role control-plane'],
+      [
+        hosts(worker, { roles: ['worker', 'control-plane'] }, { roles: ['control-plane'] }),
+        'spec.hosts[2].roles: this version creates clusters with one control plane; 3 found',
+      ],
+    ],
+  },
+  {
+    id: 'one-local-host',
+    holds: [{}, hosts({ local: true })],
+    breaks: [
+      [
+        hosts({ local: true }, { local: true }),
+        'spec.hosts[2].local: only one host can be the machine that the installer runs on, and spec.hosts[1] already is',
+      ],
+    ],
+  },
+  {
+    id: 'unique-names',
+    holds: [hosts(worker)],
+    breaks: [
+      [
+        hosts({ name: 'cp' }, { name: 'cp' }),
+        [
+          'spec.hosts[1].name: the name "cp" is already that of spec.hosts[0]',
+          'spec.hosts[2].name: the name "cp" is already that of spec.hosts[0]',
+        ],
+      ],
+    ],
+  },
+  {
+    id: 'unique-addresses',
+    holds: [
+      hosts(worker),
+      hosts({ address: controlPlane.address, ssh: { ...controlPlane.ssh, port: 2222 } }),
+      hosts({ address: 'a.example.com' }, { address: 'b.example.com' }),
+    ],
+    breaks: [
+      [
+        hosts({ address: '10.0.0.1' }),
+        'spec.hosts[1].address: the address 10.0.0.1 with SSH port 22 is already that of spec.hosts[0]',
+      ],
+      [
+        hosts({ address: 'A.example.com' }, { address: 'a.example.com' }),
+        'spec.hosts[2].address: the address a.example.com with SSH port 22 is already that of spec.hosts[1]',
+      ],
+      [
+        hosts({ address: 'fd00::1' }, { address: 'FD00:0::1' }),
+        'spec.hosts[2].address: the address FD00:0::1 with SSH port 22 is already that of spec.hosts[1]',
+      ],
+    ],
+  },
+  {
+    id: 'unique-internal-addresses',
+    // The same address twice is said once, by unique-addresses.
+    holds: [hosts(worker), hosts({ address: '10.0.0.1' })],
+    breaks: [
+      [
+        hosts({ address: '192.0.2.1', internalAddress: '10.0.0.1' }),
+        'spec.hosts[1].internalAddress: the internal address 10.0.0.1 is already that of spec.hosts[0]',
+      ],
+    ],
+  },
+  {
+    id: 'unique-roles',
+    holds: [hosts({ roles: ['worker', 'control-plane'] })],
+    breaks: [[hosts({ roles: ['worker', 'worker'] }), 'spec.hosts[1].roles[1]: the role worker stands twice']],
+  },
+  {
+    id: 'unique-taints',
+    holds: [hosts({ taints: [taint, { ...taint, effect: 'NoExecute' }, { ...taint, key: 'b' }] })],
+    breaks: [
+      [
+        hosts({ taints: [taint, { ...taint, value: 'y' }] }),
+        'spec.hosts[1].taints[1]: a taint with key a and effect NoSchedule stands above',
+      ],
+    ],
+  },
+  {
+    id: 'one-subnet-for-each-family',
+    holds: [{}, network({ podSubnets: ['10.244.0.0/16', 'fd00::/56'] })],
+    breaks: [
+      [
+        network({ podSubnets: ['10.244.0.0/16', '10.245.0.0/16'] }),
+        'spec.network.podSubnets[1]: two networks must be one IPv4 and one IPv6; both are IPv4',
+      ],
+    ],
+  },
+  {
+    id: 'families-match',
+    holds: [{}, network(ipv6)],
+    breaks: [
+      [
+        network({ podSubnets: ['10.244.0.0/16', 'fd00::/56'] }),
+        'spec.network.serviceSubnets: must have the IP families of podSubnets in the same order (IPv4, IPv6); found IPv4',
+      ],
+    ],
+  },
+  {
+    id: 'pods-and-services-disjoint',
+    holds: [{}],
+    breaks: [
+      [
+        network({ serviceSubnets: ['10.240.0.0/12'] }),
+        'spec.network.serviceSubnets[0]: 10.240.0.0/12 overlaps the pod subnet 10.244.0.0/16',
+      ],
+    ],
+  },
+  {
+    id: 'addresses-outside-subnets',
+    holds: [{}, hosts({ address: 'name.example.com' })],
+    breaks: [
+      [
+        hosts({ address: '10.244.0.9', internalAddress: '10.97.0.1' }),
+        [
+          'spec.hosts[1].address: 10.244.0.9 lies inside the pod subnet 10.244.0.0/16',
+          'spec.hosts[1].internalAddress: 10.97.0.1 lies inside the service subnet 10.96.0.0/12',
+        ],
+      ],
+      [
+        kubernetes({ controlPlaneEndpoint: { host: '10.96.0.1', port: 6443 } }),
+        'spec.kubernetes.controlPlaneEndpoint: 10.96.0.1 lies inside the service subnet 10.96.0.0/12',
+      ],
+    ],
+  },
+  {
+    id: 'usable-node-addresses',
+    holds: [{}, network(ipv6, ipv6Host), hosts({ address: 'a.example.com', internalAddress: '10.0.0.3' })],
+    breaks: [
+      [
+        hosts({ address: '127.0.0.1' }),
+        'spec.hosts[1].address: 127.0.0.1 (in 127.0.0.0/8) cannot be the address of a node; give internalAddress',
+      ],
+      [
+        hosts({ address: 'a', internalAddress: 'fe80::1' }),
+        'spec.hosts[1].internalAddress: fe80::1 (in fe80::/10) cannot be the address of a node; give internalAddress',
+      ],
+      [network(ipv6), 'spec.hosts[0].address: the node address 10.0.0.1 must be IPv6, the first family of podSubnets'],
+    ],
+  },
+  {
+    id: 'pod-subnet-size',
+    holds: [
+      {},
+      network({ podSubnets: ['10.244.0.0/24'] }),
+      network({ podSubnets: ['10.244.0.0/22'] }, manyHosts(4)),
+      network({ podSubnets: ['10.0.0.0/8'] }),
+      network({ podSubnets: ['fd00::/48'] }),
+    ],
+    breaks: [
+      [
+        network({ podSubnets: ['10.244.0.0/25'] }),
+        'spec.network.podSubnets[0]: 10.244.0.0/25 is too small: every node takes a /24, so it has room for 0 of 1 hosts',
+      ],
+      [
+        network({ podSubnets: ['10.244.0.0/22'] }, manyHosts(5)),
+        'spec.network.podSubnets[0]: 10.244.0.0/22 is too small: every node takes a /24, so it has room for 4 of 5 hosts',
+      ],
+      [
+        network({ podSubnets: ['10.0.0.0/7'] }),
+        'spec.network.podSubnets[0]: 10.0.0.0/7 is too large; the prefix must be /8 or longer',
+      ],
+      [
+        network({ podSubnets: ['fd00::/47'] }),
+        'spec.network.podSubnets[0]: fd00::/47 is too large; the prefix must be /48 or longer',
+      ],
+    ],
+  },
+  {
+    id: 'service-subnet-size',
+    holds: [{}, network({ serviceSubnets: ['10.96.0.0/28'] }), network({ serviceSubnets: ['fd00::/108'] })],
+    breaks: [
+      [
+        network({ serviceSubnets: ['10.96.0.0/29'] }),
+        'spec.network.serviceSubnets[0]: 10.96.0.0/29 is too small; the prefix must lie between /12 and /28',
+      ],
+      [
+        network({ serviceSubnets: ['fd00::/64'] }),
+        'spec.network.serviceSubnets[0]: fd00::/64 is too large; the prefix must lie between /108 and /124',
+      ],
+    ],
+  },
+  {
+    id: 'overrides-without-identity',
+    holds: [{}, kubernetes({ kubelet: { maxPods: 200 } })],
+    breaks: [
+      [
+        kubernetes({ kubelet: { kind: 'x' }, kubeProxy: { apiVersion: 'x' } }),
+        [
+          'spec.kubernetes.kubelet.kind: the installer writes this field; leave it out',
+          'spec.kubernetes.kubeProxy.apiVersion: the installer writes this field; leave it out',
+        ],
+      ],
+    ],
+  },
+])('the rule $id', ({ id, holds, breaks }) => {
+  it.each(holds)('holds for %j', (change) => {
+    expect(findings(id, change)).toEqual([]);
+  });
+
+  it.each(breaks)('is broken by %j', (change, expected) => {
+    expect(findings(id, change)).toEqual([expected].flat());
+  });
+});
+
+describe('checkRules', () => {
+  it('finds nothing wrong with the base cluster', () => {
+    expect(checkRules(base)).toEqual([]);
+  });
+
+  it('leaves out the rules that read a section with other errors', () => {
+    expect(checkRules({ ...base, hosts: [] }, new Set(['hosts']))).toEqual([]);
+  });
+
+  it('has one rule for each id', () => {
+    expect(new Set(clusterRules.map(({ id }) => id)).size).toBe(clusterRules.length);
+  });
+});
