@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { isIPv6 } from 'node:net';
 import { parseAllDocuments, stringify } from 'yaml';
 import { readAsset } from '../assets.ts';
@@ -9,6 +10,16 @@ export interface FlannelInput {
   /** References of flannel and of its CNI plugin. */
   readonly images: readonly string[];
 }
+
+/** cniVersion as flannel's own manifest has it: its plugin knows no later one. */
+const cniConfig = {
+  name: 'cbr0',
+  cniVersion: '0.3.1',
+  plugins: [
+    { type: 'flannel', delegate: { hairpinMode: true, isDefaultGateway: true } },
+    { type: 'portmap', capabilities: { portMappings: true } },
+  ],
+};
 
 /**
  * flannel's objects. The daemon takes the interface that holds the node's address (`--iface` accepts an address), so hosts
@@ -26,7 +37,9 @@ export function renderFlannel(input: FlannelInput): string {
     Backend: { Type: 'vxlan' },
   };
   const text = fillTemplate(readAsset('manifests/flannel/flannel.yaml'), {
+    cniConfig: JSON.stringify(cniConfig),
     networkConfig: JSON.stringify(network),
+    configDigest: createHash('sha256').update(JSON.stringify([cniConfig, network])).digest('hex').slice(0, 16),
     pluginImage: plugin,
     daemonImage: daemon,
   });
