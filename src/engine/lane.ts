@@ -1,6 +1,7 @@
 import { InstallerError, InternalError, messageOf } from '../errors.ts';
 import { isOutcomeUnknown, type Host } from '../hosts/host.ts';
 import { describeAction, type Action } from '../ops/action.ts';
+import { coalesceReloads } from '../ops/coalesce.ts';
 import type { ErrorReport, PhaseStatus } from '../report/events.ts';
 import { interruptedError, type Gates } from './gates.ts';
 import type { HostPhase, RunContext } from './phase.ts';
@@ -110,7 +111,7 @@ async function planHost(input: LaneInput, lanePhase: LanePhase, ahead: Queries):
 async function applyPlan(input: LaneInput, lanePhase: LanePhase, plan: HostPlan, ahead: Queries, attempt: number): Promise<boolean> {
   const { host, context } = input;
   const { phase } = lanePhase;
-  const actions = plan.changes.flatMap(({ change }) => change.actions);
+  const actions = coalesceReloads(plan.changes.flatMap(({ change }) => change.actions));
   const grace = startGrace(context.signal);
   try {
     const result = await host.apply({
@@ -128,7 +129,7 @@ async function applyPlan(input: LaneInput, lanePhase: LanePhase, plan: HostPlan,
       host.forget();
       return false;
     }
-    emitApplied(input, phase.id, plan, result.actionMs);
+    emitApplied(input, phase.id, plan, new Map(actions.map((action, index) => [action, result.actionMs[index] ?? 0])));
   } catch (error) {
     if (grace.signal.aborted) throw interruptedWhileError(host, phase.id, plan);
     if (!isOutcomeUnknown(error) || attempt >= maxAttempts) throw error;
@@ -144,11 +145,9 @@ async function applyPlan(input: LaneInput, lanePhase: LanePhase, plan: HostPlan,
 }
 
 /** Tells each change with the time of its own actions. */
-function emitApplied(input: LaneInput, phase: string, plan: HostPlan, actionMs: readonly number[]): void {
-  let next = 0;
+function emitApplied(input: LaneInput, phase: string, plan: HostPlan, actionMs: ReadonlyMap<Action, number>): void {
   for (const { step, change } of plan.changes) {
-    const durationMs = actionMs.slice(next, next + change.actions.length).reduce((sum, ms) => sum + ms, 0);
-    next += change.actions.length;
+    const durationMs = change.actions.reduce((sum, action) => sum + (actionMs.get(action) ?? 0), 0);
     input.context.emitter.emit({ type: 'step.applied', phase, host: input.host.name, step: step.id, summary: change.summary, durationMs });
   }
 }

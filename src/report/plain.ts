@@ -70,7 +70,8 @@ function formatEvent(event: RunEvent, debug: boolean, paint: Paint): string | un
     case 'phase.started':
       return `${event.phase}: started${event.hosts.length === 0 ? '' : ` on ${formatNames(event.hosts, 4)}`}`;
     case 'phase.finished': {
-      const text = `${event.phase}: ${outcomeWords(event)} in ${formatDuration(event.durationMs)}`;
+      const time = event.status === 'skipped' ? '' : ` in ${formatDuration(event.durationMs)}`;
+      const text = `${event.phase}: ${outcomeWords(event)}${time}`;
       return isBad(event.status) ? paint('bad', text) : text;
     }
     case 'host.finished': {
