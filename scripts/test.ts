@@ -42,13 +42,16 @@ try {
 function runSuite(suite: Suite): Counts {
   console.log(`\n== ${suite.name}`);
   const startedMs = performance.now();
-  const commands = runCommands(suite.commands);
-  // What only prepares a suite is not counted, unless it fails.
-  const prepared = suite.project === undefined ? commands : { ...commands, passed: 0 };
-  const counts = suite.project === undefined ? prepared : addCounts(prepared, runVitest(suite.project));
+  const counts = countSuite(suite);
   const seconds = ((performance.now() - startedMs) / 1000).toFixed(1);
   console.log(`== ${suite.name}: ${formatCounts(counts)} in ${seconds} s`);
   return counts;
+}
+
+/** What only prepares a suite is not counted, unless it fails: then the suite has nothing to run on. */
+function countSuite({ commands, project }: Suite): Counts {
+  const ran = runCommands(commands);
+  return project === undefined || ran.failed > 0 ? ran : runVitest(project);
 }
 
 function runCommands(commands: Suite['commands']): Counts {

@@ -1,4 +1,4 @@
-import { readdirSync, readFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { getAsset, getAssetKeys, isSea } from 'node:sea';
 import { InternalError } from './errors.ts';
@@ -33,6 +33,8 @@ export function listAssets(prefix: string): string[] {
 }
 
 function listFolder(folder: string): string[] {
+  // Git keeps no empty folders.
+  if (!existsSync(join(packageRoot, folder))) return [];
   return readdirSync(join(packageRoot, folder), { recursive: true, withFileTypes: true })
     .filter((entry) => entry.isFile())
     .map((entry) => join(entry.parentPath, entry.name).slice(packageRoot.length + 1));

@@ -28,6 +28,8 @@ interface CheckBase {
   readonly severity: Severity;
   readonly expected: string;
   readonly remedy: string;
+  /** Guards somebody's data: --ignore-check refuses it. */
+  readonly mandatory?: boolean;
 }
 
 /** Looks at one host's facts. */
@@ -49,7 +51,9 @@ export type Check = HostCheck | ClusterCheck;
 export function runChecks(checks: readonly Check[], cluster: Cluster): Finding[] {
   return checks.flatMap((check) =>
     check.scope === 'host'
-      ? cluster.members.flatMap((member) => check.run(member, cluster).map((found) => toFinding(check, { ...found, host: member.config.name })))
+      ? cluster.members.flatMap((member) =>
+          check.run(member, cluster).map((found) => toFinding(check, { ...found, host: member.config.name })),
+        )
       : check.run(cluster).map((found) => toFinding(check, found)),
   );
 }

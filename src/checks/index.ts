@@ -4,7 +4,14 @@ import { hostnameUnique, machineIdUnique, productUuidUnique } from './cluster/un
 import { noLeftovers, sameCluster, versionUnchanged } from './host/leftovers.ts';
 import { addressValid, defaultRoute, portsFree, resolverAnswers } from './host/network.ts';
 import { cpu, diskFree, memory } from './host/resources.ts';
-import { architectureSupported, cgroupVersion, runtimeUsable, swapDisabled, systemdRunning, toolsPresent } from './host/system.ts';
+import {
+  architectureSupported,
+  cgroupVersion,
+  runtimeUsable,
+  swapDisabled,
+  systemdRunning,
+  toolsPresent,
+} from './host/system.ts';
 
 /** All checks before a cluster is made, in the order in which they are reported. */
 export const checks: readonly Check[] = [

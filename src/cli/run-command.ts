@@ -23,7 +23,7 @@ export async function runCommand(
   const onAbort = (): void =>
     emitter.emit({
       type: 'log',
-      level: 'warning',
+      level: 'info',
       message: 'Interrupted: waiting for what is running to end; press Ctrl-C again to leave at once.',
     });
   context.signal.addEventListener('abort', onAbort, { once: true });

@@ -53,7 +53,8 @@ export async function runLane(input: LaneInput): Promise<void> {
       input.done({ phase: id, status, changes, durationMs: performance.now() - startedAt });
     } catch (error) {
       const failure = toInstallerError(error, host.name);
-      const status = failure.code === 'INTERRUPTED' ? 'interrupted' : failure.code === 'PHASE_NOT_REACHED' ? 'skipped' : 'failed';
+      const status =
+        failure.code === 'INTERRUPTED' ? 'interrupted' : failure.code === 'PHASE_NOT_REACHED' ? 'skipped' : 'failed';
       input.done({ phase: id, status, changes: 0, durationMs: performance.now() - startedAt, error: failure });
       return;
     }
@@ -84,7 +85,8 @@ async function convergePhase(input: LaneInput, lanePhase: LanePhase, ahead: Quer
 /** Plans from what is known; a blocked plan is asked again until its deadline. */
 async function planHost(input: LaneInput, lanePhase: LanePhase, ahead: Queries): Promise<HostPlan> {
   const { host, context } = input;
-  const look = async (): Promise<HostPlan> => planSteps(lanePhase.steps, await host.observe(ahead, { signal: context.signal }));
+  const look = async (): Promise<HostPlan> =>
+    planSteps(lanePhase.steps, await host.observe(ahead, { signal: context.signal }));
   const plan = await look();
   const [first] = plan.blocked;
   if (first === undefined) return plan;
@@ -108,7 +110,13 @@ async function planHost(input: LaneInput, lanePhase: LanePhase, ahead: Queries):
 }
 
 /** True where the changes were applied and hold; false where the host has to be planned anew. */
-async function applyPlan(input: LaneInput, lanePhase: LanePhase, plan: HostPlan, ahead: Queries, attempt: number): Promise<boolean> {
+async function applyPlan(
+  input: LaneInput,
+  lanePhase: LanePhase,
+  plan: HostPlan,
+  ahead: Queries,
+  attempt: number,
+): Promise<boolean> {
   const { host, context } = input;
   const { phase } = lanePhase;
   const actions = coalesceReloads(plan.changes.flatMap(({ change }) => change.actions));
@@ -133,7 +141,12 @@ async function applyPlan(input: LaneInput, lanePhase: LanePhase, plan: HostPlan,
   } catch (error) {
     if (grace.signal.aborted) throw interruptedWhileError(host, phase.id, plan);
     if (!isOutcomeUnknown(error) || attempt >= maxAttempts) throw error;
-    context.emitter.emit({ type: 'log', level: 'warning', host: host.name, message: `${messageOf(error)}; looking again before anything is repeated` });
+    context.emitter.emit({
+      type: 'log',
+      level: 'warning',
+      host: host.name,
+      message: `${messageOf(error)}; looking again before anything is repeated`,
+    });
     host.forget();
     return false;
   } finally {
@@ -148,7 +161,14 @@ async function applyPlan(input: LaneInput, lanePhase: LanePhase, plan: HostPlan,
 function emitApplied(input: LaneInput, phase: string, plan: HostPlan, actionMs: ReadonlyMap<Action, number>): void {
   for (const { step, change } of plan.changes) {
     const durationMs = change.actions.reduce((sum, action) => sum + (actionMs.get(action) ?? 0), 0);
-    input.context.emitter.emit({ type: 'step.applied', phase, host: input.host.name, step: step.id, summary: change.summary, durationMs });
+    input.context.emitter.emit({
+      type: 'step.applied',
+      phase,
+      host: input.host.name,
+      step: step.id,
+      summary: change.summary,
+      durationMs,
+    });
   }
 }
 
@@ -173,7 +193,9 @@ function startGrace(signal: AbortSignal): { readonly signal: AbortSignal; end():
 }
 
 function interruptedWhileError(host: Host, phase: string, plan: HostPlan): InstallerError {
-  const units = plan.changes.flatMap(({ change }) => change.actions).flatMap((action) => (action.kind === 'long' ? [action.unit] : []));
+  const units = plan.changes
+    .flatMap(({ change }) => change.actions)
+    .flatMap((action) => (action.kind === 'long' ? [action.unit] : []));
   return new InstallerError({
     code: 'INTERRUPTED',
     host: host.name,

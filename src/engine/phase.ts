@@ -40,6 +40,8 @@ export interface ClusterPhase<S> {
   readonly scope: 'cluster';
   readonly id: string;
   readonly title: string;
+  /** Later phases stand on it: --skip-phase refuses it. */
+  readonly required?: boolean;
   /** Also on a dry run: reads only. */
   readonly runsOnDryRun: boolean;
   /** Returns what was changed, as summaries. `changed` counts the changes that the run applied before. */

@@ -17,8 +17,12 @@ export function planSteps(steps: readonly Step[], seen: Answers): HostPlan {
   const planned = steps.map((step) => ({ step, plan: step.plan(seen) }));
   return {
     steps: planned,
-    changes: planned.flatMap(({ step, plan }) => (plan.kind === 'changes' ? plan.changes.map((change) => ({ step, change })) : [])),
-    deferred: planned.flatMap(({ step, plan }) => (plan.kind === 'deferred' ? [{ step, needs: plan.needs, summary: plan.summary }] : [])),
+    changes: planned.flatMap(({ step, plan }) =>
+      plan.kind === 'changes' ? plan.changes.map((change) => ({ step, change })) : [],
+    ),
+    deferred: planned.flatMap(({ step, plan }) =>
+      plan.kind === 'deferred' ? [{ step, needs: plan.needs, summary: plan.summary }] : [],
+    ),
     blocked: planned.flatMap(({ step, plan }) => (plan.kind === 'blocked' ? [{ step, plan }] : [])),
   };
 }
@@ -39,7 +43,12 @@ export function describeChange(change: Change): PlannedChange {
 
 export function blockedError(host: Host, blocked: HostPlan['blocked'][number]): InstallerError {
   const { plan, step } = blocked;
-  return new InstallerError({ code: plan.code, host: host.name, message: `${step.id}: ${plan.reason}`, remedy: plan.remedy });
+  return new InstallerError({
+    code: plan.code,
+    host: host.name,
+    message: `${step.id}: ${plan.reason}`,
+    remedy: plan.remedy,
+  });
 }
 
 /** A step that still has changes after they were applied did not converge: the plan and the host disagree. */
@@ -53,7 +62,8 @@ export function notConvergedError(host: Host, plan: HostPlan): InstallerError {
     code: 'NOT_CONVERGED',
     host: host.name,
     message: `after the changes were applied the host still differs: ${left.join('; ')}`,
-    remedy: 'something else on the host undoes the change (configuration management, a policy); stop it, then run again',
+    remedy:
+      'something else on the host undoes the change (configuration management, a policy); stop it, then run again',
     details: plan.changes.flatMap(({ change }) => describeChange(change).diff?.split('\n') ?? []).slice(0, 40),
   });
 }

@@ -12,7 +12,7 @@ export interface PollInput {
   /** Undefined when the condition holds, else why it does not. A rejection ends the wait. */
   attempt(): Promise<string | undefined>;
   /** The error when the time is over; it quotes the last reason. */
-  failure(lastReason: string): InstallerError;
+  failure(lastReason: string): InstallerError | Promise<InstallerError>;
 }
 
 /** The one wait of the project: a named condition with a deadline, which says what it waits for and why not yet. */
@@ -24,10 +24,10 @@ export async function pollUntil(input: PollInput): Promise<void> {
     const lastError = await input.attempt();
     const elapsedMs = Math.round(performance.now() - startedAt);
     if (lastError === undefined) {
-      if (announcedAt > 0) context.emitter.emit({ type: 'condition.met', condition: id, description, elapsedMs });
+      context.emitter.emit({ type: 'condition.met', condition: id, description, elapsedMs });
       return;
     }
-    if (elapsedMs >= input.timeoutMs) throw input.failure(lastError);
+    if (elapsedMs >= input.timeoutMs) throw await input.failure(lastError);
     if (elapsedMs - announcedAt >= 5000) {
       announcedAt = elapsedMs;
       context.emitter.emit({ type: 'condition.waiting', condition: id, description, elapsedMs, lastError });

@@ -40,7 +40,7 @@ export async function runWorkflow<S>(input: RunInput<S>): Promise<RunResult> {
   const startedAt = performance.now();
   const records: PhaseRecord[] = [];
   const errors: InstallerError[] = [];
-  refuseUnknownPhases(workflow, input.skipPhases);
+  refuseSkips(workflow, input.skipPhases);
   context.emitter.emit({
     type: 'run.started',
     eventVersion,
@@ -68,8 +68,19 @@ export async function runWorkflow<S>(input: RunInput<S>): Promise<RunResult> {
   return finish(input, records, errors, performance.now() - startedAt);
 }
 
-function refuseUnknownPhases<S>(workflow: Workflow<S>, skip: readonly string[]): void {
+function refuseSkips<S>(workflow: Workflow<S>, skip: readonly string[]): void {
   const unknown = skip.filter((id) => !workflow.phases.some((phase) => phase.id === id));
+  const required = workflow.phases.filter(
+    (phase) => phase.scope === 'cluster' && phase.required === true && skip.includes(phase.id),
+  );
+  if (required.length > 0) {
+    throw new InstallerError({
+      code: 'PHASE_REQUIRED',
+      message: `${required.map(({ id }) => id).join(', ')} cannot be skipped: what follows stands on it`,
+      remedy: 'leave it in; a check that you know better than is left out with --ignore-check ID',
+      exitCode: exitCodes.usage,
+    });
+  }
   if (unknown.length === 0) return;
   throw new InstallerError({
     code: 'UNKNOWN_PHASE',
@@ -92,10 +103,21 @@ export function groupPhases<S>(phases: readonly Phase<S>[]): Phase<S>[][] {
 
 function skip<S>(input: RunInput<S>, records: PhaseRecord[], id: string, reason: string): void {
   records.push({ id, status: 'skipped', durationMs: 0, changes: 0 });
-  input.context.emitter.emit({ type: 'phase.finished', phase: id, status: 'skipped', durationMs: 0, changes: 0, reason });
+  input.context.emitter.emit({
+    type: 'phase.finished',
+    phase: id,
+    status: 'skipped',
+    durationMs: 0,
+    changes: 0,
+    reason,
+  });
 }
 
-async function runClusterPhase<S>(input: RunInput<S>, phase: ClusterPhase<S>, records: PhaseRecord[]): Promise<InstallerError[]> {
+async function runClusterPhase<S>(
+  input: RunInput<S>,
+  phase: ClusterPhase<S>,
+  records: PhaseRecord[],
+): Promise<InstallerError[]> {
   const { context, state } = input;
   if (context.dryRun && !phase.runsOnDryRun) {
     skip(input, records, phase.id, 'not on a dry run');
@@ -116,7 +138,13 @@ async function runClusterPhase<S>(input: RunInput<S>, phase: ClusterPhase<S>, re
     record.status = errors.every(({ code }) => code === 'INTERRUPTED') ? 'interrupted' : 'failed';
   }
   record.durationMs = performance.now() - startedAt;
-  context.emitter.emit({ type: 'phase.finished', phase: phase.id, status: record.status, durationMs: record.durationMs, changes: record.changes });
+  context.emitter.emit({
+    type: 'phase.finished',
+    phase: phase.id,
+    status: record.status,
+    durationMs: record.durationMs,
+    changes: record.changes,
+  });
   return errors;
 }
 
@@ -126,7 +154,11 @@ function flatten(error: unknown): InstallerError[] {
   return [toInstallerError(error, '')];
 }
 
-async function runHostPhases<S>(input: RunInput<S>, phases: readonly HostPhase<S>[], records: PhaseRecord[]): Promise<InstallerError[]> {
+async function runHostPhases<S>(
+  input: RunInput<S>,
+  phases: readonly HostPhase<S>[],
+  records: PhaseRecord[],
+): Promise<InstallerError[]> {
   const { context, state } = input;
   const gates = createGates(phases.map(({ id }) => id));
   const trackers = new Map(phases.map((phase) => [phase.id, createTracker(input, phase, gates)]));
@@ -145,7 +177,11 @@ async function runHostPhases<S>(input: RunInput<S>, phases: readonly HostPhase<S
     hosts.map(async (host) => {
       const mine: LanePhase[] = phases
         .filter((phase) => phase.hosts(state).includes(host))
-        .map((phase) => ({ phase: phase as unknown as HostPhase<never>, steps: phase.steps(host, state), prepare: lanePhases.get(phase.id) ?? missingPrepare }));
+        .map((phase) => ({
+          phase: phase as unknown as HostPhase<never>,
+          steps: phase.steps(host, state),
+          prepare: lanePhases.get(phase.id) ?? missingPrepare,
+        }));
       await runLane({
         host,
         phases: mine,
@@ -157,7 +193,8 @@ async function runHostPhases<S>(input: RunInput<S>, phases: readonly HostPhase<S
           if (outcome.error === undefined) return;
           errors.push(outcome.error);
           const rest = mine.slice(mine.findIndex(({ phase }) => phase.id === outcome.phase) + 1);
-          for (const { phase } of rest) trackers.get(phase.id)?.leave(host.name, { phase: phase.id, status: 'skipped', changes: 0, durationMs: 0 });
+          for (const { phase } of rest)
+            trackers.get(phase.id)?.leave(host.name, { phase: phase.id, status: 'skipped', changes: 0, durationMs: 0 });
         },
       });
     }),
@@ -175,7 +212,8 @@ function uniqueHosts(hosts: readonly Host[]): Host[] {
 
 /** Causes first: what was merely not reached says little. */
 function sortErrors(errors: readonly InstallerError[]): InstallerError[] {
-  const rank = ({ code }: InstallerError): number => (code === 'PHASE_NOT_REACHED' ? 1 : code === 'INTERRUPTED' ? 2 : 0);
+  const rank = ({ code }: InstallerError): number =>
+    code === 'PHASE_NOT_REACHED' ? 1 : code === 'INTERRUPTED' ? 2 : 0;
   return errors.toSorted((a, b) => rank(a) - rank(b));
 }
 
@@ -197,7 +235,13 @@ function createTracker<S>(input: RunInput<S>, phase: HostPhase<S>, gates: Return
   function end(): void {
     record.status = worstStatus(statuses);
     record.durationMs = startedAt === undefined ? 0 : performance.now() - startedAt;
-    emitter.emit({ type: 'phase.finished', phase: phase.id, status: record.status, durationMs: record.durationMs, changes: record.changes });
+    emitter.emit({
+      type: 'phase.finished',
+      phase: phase.id,
+      status: record.status,
+      durationMs: record.durationMs,
+      changes: record.changes,
+    });
     if (!['failed', 'skipped', 'interrupted'].includes(record.status)) gates.open(phase.id, record.changes > 0);
   }
   return {
@@ -214,7 +258,15 @@ function createTracker<S>(input: RunInput<S>, phase: HostPhase<S>, gates: Return
       statuses.push(outcome.status);
       record.changes += outcome.changes;
       const { status, durationMs, changes, error } = outcome;
-      emitter.emit({ type: 'host.finished', phase: phase.id, host, status, durationMs, changes, ...(error === undefined ? {} : { error: reportError(error) }) });
+      emitter.emit({
+        type: 'host.finished',
+        phase: phase.id,
+        host,
+        status,
+        durationMs,
+        changes,
+        ...(error === undefined ? {} : { error: reportError(error) }),
+      });
       if (status === 'failed' || status === 'skipped' || status === 'interrupted') gates.break(phase.id, host);
       if (waiting.size === 0) end();
     },
@@ -230,10 +282,21 @@ function worstStatus(statuses: readonly PhaseStatus[]): PhaseStatus {
   return statusOrder.find((status) => statuses.includes(status)) ?? 'ok';
 }
 
-function finish<S>(input: RunInput<S>, records: readonly PhaseRecord[], errors: readonly InstallerError[], durationMs: number): RunResult {
+function finish<S>(
+  input: RunInput<S>,
+  records: readonly PhaseRecord[],
+  errors: readonly InstallerError[],
+  durationMs: number,
+): RunResult {
   const { context } = input;
   const changes = records.reduce((sum, record) => sum + record.changes, 0);
-  const status: RunStatus = context.signal.aborted ? 'interrupted' : errors.length === 0 ? 'ok' : changes > 0 ? 'partly' : 'failed';
+  const status: RunStatus = context.signal.aborted
+    ? 'interrupted'
+    : errors.length === 0
+      ? 'ok'
+      : changes > 0
+        ? 'partly'
+        : 'failed';
   context.emitter.emit({
     type: 'run.finished',
     status,

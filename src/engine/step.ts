@@ -19,7 +19,13 @@ export type StepPlan =
   /** The answer depends on something that an earlier phase makes. */
   | { readonly kind: 'deferred'; readonly needs: string; readonly summary: string }
   /** The host's state is not known or not ours to change. Asked again until `waitSeconds` have passed, then an error. */
-  | { readonly kind: 'blocked'; readonly code: string; readonly reason: string; readonly remedy: string; readonly waitSeconds: number };
+  | {
+      readonly kind: 'blocked';
+      readonly code: string;
+      readonly reason: string;
+      readonly remedy: string;
+      readonly waitSeconds: number;
+    };
 
 /** Converges one thing on one host. `plan` is pure: it sees only the answers to `observe`. */
 export interface Step {

@@ -13,12 +13,18 @@ export interface Condition {
   readonly queries: readonly Query[];
   /** Undefined when it holds, else why not yet. */
   judge(seen: Answers): string | undefined;
+  /** Asked where it does not come true: what else a reader should see. */
+  readonly explain?: { readonly queries: readonly Query[]; render(seen: Answers): readonly string[] };
   /** What to do where it does not come true. */
   readonly remedy: string;
 }
 
 /** Waits for all conditions together: one round trip an interval answers every one of them. Fails with the reasons of all that do not hold. */
-export async function waitForConditions(host: Host, conditions: readonly Condition[], context: RunContext): Promise<void> {
+export async function waitForConditions(
+  host: Host,
+  conditions: readonly Condition[],
+  context: RunContext,
+): Promise<void> {
   let open = conditions;
   await pollUntil({
     id: conditions.map(({ id }) => id).join('+'),
@@ -27,16 +33,30 @@ export async function waitForConditions(host: Host, conditions: readonly Conditi
     intervalMs: Math.min(...conditions.map(({ intervalMs }) => intervalMs)),
     context,
     async attempt() {
-      const seen = await host.observeOnce(open.flatMap(({ queries }) => queries), { signal: context.signal });
+      const seen = await host.observeOnce(
+        open.flatMap(({ queries }) => queries),
+        { signal: context.signal },
+      );
       open = open.filter((condition) => condition.judge(seen) !== undefined);
-      return open.length === 0 ? undefined : open.map((condition) => `${condition.id}: ${condition.judge(seen) ?? ''}`).join('; ');
+      return open.length === 0
+        ? undefined
+        : open.map((condition) => `${condition.id}: ${condition.judge(seen) ?? ''}`).join('; ');
     },
-    failure: (reason) =>
-      new InstallerError({
+    async failure(reason) {
+      return new InstallerError({
         code: 'CONDITION_NOT_MET',
         host: host.name,
         message: `not in time: ${reason}`,
         remedy: open.map(({ remedy }) => remedy).join('; '),
-      }),
+        details: await explain(host, open),
+      });
+    },
   });
+}
+
+async function explain(host: Host, conditions: readonly Condition[]): Promise<string[]> {
+  const explains = conditions.flatMap((condition) => (condition.explain === undefined ? [] : [condition.explain]));
+  if (explains.length === 0) return [];
+  const seen = await host.observeOnce(explains.flatMap(({ queries }) => queries)).catch(() => undefined);
+  return seen === undefined ? [] : explains.flatMap(({ render }) => render(seen));
 }

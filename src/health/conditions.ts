@@ -1,3 +1,4 @@
+import { z } from 'zod';
 import { kubectlFailure, kubectlJson, kubectlQuery } from '../kubernetes/kubectl.ts';
 import { isReady, nodeSchema, parseItems, podSchema, type KubeNode, type KubePod } from '../kubernetes/objects.ts';
 import type { Condition } from './condition.ts';
@@ -5,8 +6,19 @@ import type { Condition } from './condition.ts';
 const nodes = kubectlQuery(['get', 'nodes', '-o', 'json'], { requestSeconds: 5 });
 const pods = kubectlQuery(['get', 'pods', '--all-namespaces', '-o', 'json'], { requestSeconds: 5 });
 
+const warnings = kubectlQuery(
+  ['get', 'events', '--all-namespaces', '--field-selector=type=Warning', '--sort-by=.lastTimestamp', '-o', 'json'],
+  { requestSeconds: 5 },
+);
+const eventSchema = z.looseObject({
+  reason: z.string(),
+  message: z.string(),
+  involvedObject: z.looseObject({ kind: z.string(), name: z.string() }),
+});
+
 const timeoutMs = 300_000;
-const intervalMs = 500;
+/** Each look costs a kubectl or two on the control plane, which has better things to do while pods start. */
+const intervalMs = 1000;
 
 export function nodesReady(names: readonly string[]): Condition {
   return {
@@ -40,11 +52,27 @@ export const systemPodsReady: Condition = {
   timeoutMs,
   intervalMs,
   queries: [pods],
+  explain: {
+    queries: [warnings],
+    render(seen) {
+      const events = parseItems(kubectlJson(seen(warnings)), eventSchema);
+      return [
+        ...new Set(
+          events.map(
+            ({ involvedObject, reason, message }) =>
+              `${involvedObject.kind} ${involvedObject.name}: ${reason}: ${message.slice(0, 300)}`,
+          ),
+        ),
+      ].slice(-6);
+    },
+  },
   remedy: 'see kubectl describe pod and kubectl logs of the pods named',
   judge(seen) {
     const list = kubectlJson(seen(pods));
     if (list === undefined) return kubectlFailure(seen(pods));
-    const system = parseItems(list, podSchema).filter(({ metadata: { namespace } }) => namespace === 'kube-system' || namespace === 'kube-flannel');
+    const system = parseItems(list, podSchema).filter(
+      ({ metadata: { namespace } }) => namespace === 'kube-system' || namespace === 'kube-flannel',
+    );
     const waiting = system.filter((pod) => !isReady(pod) && pod.status.phase !== 'Succeeded');
     if (!system.some(({ metadata: { name } }) => name.startsWith('coredns-'))) return 'there is no CoreDNS pod yet';
     return waiting.length === 0 ? undefined : waiting.map(describePod).join(', ');
@@ -52,6 +80,8 @@ export const systemPodsReady: Condition = {
 };
 
 function describePod(pod: KubePod): string {
-  const reason = pod.status.containerStatuses?.map(({ state }) => state?.waiting?.reason).find((value) => value !== undefined);
+  const reason = pod.status.containerStatuses
+    ?.map(({ state }) => state?.waiting?.reason)
+    .find((value) => value !== undefined);
   return `${pod.metadata.name} ${reason ?? pod.status.phase ?? 'is unknown'}`;
 }

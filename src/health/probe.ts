@@ -4,6 +4,7 @@ import { z } from 'zod';
 import type { RunContext } from '../engine/phase.ts';
 import { InstallerError } from '../errors.ts';
 import type { Host } from '../hosts/host.ts';
+import type { Member } from '../kubernetes/cluster.ts';
 import { kubectlArgv, kubectlJson, kubectlQuery } from '../kubernetes/kubectl.ts';
 import { isReady, parseItems, podSchema } from '../kubernetes/objects.ts';
 import type { Action } from '../ops/action.ts';
@@ -32,13 +33,29 @@ export interface ProbeResult {
  * once), the API server's service, and pods of other hosts. agnhost's /dial does the asking, so nothing but HTTP from the
  * control plane is needed. The pods are taken away again, whatever the outcome.
  */
-export async function probeNetwork(host: Host, nodes: readonly string[], image: string, context: RunContext): Promise<ProbeResult> {
+export async function probeNetwork(
+  { host, facts }: Member,
+  nodes: readonly string[],
+  image: string,
+  context: RunContext,
+): Promise<ProbeResult> {
   const namespace = `installer-verify-${context.runId}`;
   const podsQuery = kubectlQuery(['-n', namespace, 'get', 'pods', '-o', 'json']);
   try {
     await applyAll(host, context, [
-      { kind: 'run', argv: kubectlArgv(['apply', '-f', '-']), stdin: renderProbe(namespace, image), timeoutSeconds: 60 },
-      { kind: 'run', argv: kubectlArgv(['-n', namespace, 'rollout', 'status', 'daemonset/probe', '--timeout=120s'], { requestSeconds: 130 }), timeoutSeconds: 140 },
+      {
+        kind: 'run',
+        argv: kubectlArgv(['apply', '-f', '-']),
+        stdin: renderProbe(namespace, image),
+        timeoutSeconds: 60,
+      },
+      {
+        kind: 'run',
+        argv: kubectlArgv(['-n', namespace, 'rollout', 'status', 'daemonset/probe', '--timeout=120s'], {
+          requestSeconds: 130,
+        }),
+        timeoutSeconds: 140,
+      },
     ]);
     const list = kubectlJson((await host.observeOnce([podsQuery], { signal: context.signal }))(podsQuery));
     const pods = parseItems(list, podSchema).flatMap((pod): ProbePod[] => {
@@ -47,29 +64,55 @@ export async function probeNetwork(host: Host, nodes: readonly string[], image: 
     });
     const without = nodes.filter((node) => !pods.some((pod) => pod.node === node));
     if (without.length > 0) throw probeError(host, [`no probe pod runs on ${without.join(', ')}`]);
-    const questions = pods.flatMap((pod, index) => questionsOf(pod, index, pods, namespace));
+    const questions = pods.flatMap((pod, index) => questionsOf(pod, index, pods, namespace, facts.tools.has('curl')));
     const failures = await ask(host, questions, context);
     if (failures.length > 0) throw probeError(host, failures);
     return { questions: questions.length };
   } finally {
-    const remove = commandQuery(kubectlArgv(['delete', 'namespace', namespace, '--ignore-not-found', '--wait=false']), { timeoutSeconds: 20 });
+    const remove = commandQuery(kubectlArgv(['delete', 'namespace', namespace, '--ignore-not-found', '--wait=false']), {
+      timeoutSeconds: 20,
+    });
     await host.observeOnce([remove]).catch(() => undefined);
   }
 }
 
-function questionsOf(pod: ProbePod, index: number, pods: readonly ProbePod[], namespace: string): Question[] {
-  const peers = Array.from({ length: Math.min(peersAsked, pods.length - 1) }, (_, step) => pods[(index + step + 1) % pods.length]).filter((peer) => peer !== undefined);
+function questionsOf(
+  pod: ProbePod,
+  index: number,
+  pods: readonly ProbePod[],
+  namespace: string,
+  hasCurl: boolean,
+): Question[] {
+  const peers = Array.from(
+    { length: Math.min(peersAsked, pods.length - 1) },
+    (_, step) => pods[(index + step + 1) % pods.length],
+  ).filter((peer) => peer !== undefined);
   return [
-    { what: `name and service address from a pod on ${pod.node}`, query: dial(pod.ip, `probe.${namespace}.svc.cluster.local`, 80) },
-    ...peers.map((peer) => ({ what: `pod on ${pod.node} to pod on ${peer.node}`, query: dial(pod.ip, peer.ip, port) })),
+    {
+      what: `name and service address from a pod on ${pod.node}`,
+      query: dial(pod.ip, `probe.${namespace}.svc.cluster.local`, 80, hasCurl),
+    },
+    ...peers.map((peer) => ({
+      what: `pod on ${pod.node} to pod on ${peer.node}`,
+      query: dial(pod.ip, peer.ip, port, hasCurl),
+    })),
   ];
 }
 
 /** agnhost netexec: asks the pod to fetch /hostname from another address, and answers `{"responses": […], "errors": […]}`. */
-function dial(from: string, to: string, toPort: number): CommandQuery {
-  const query = new URLSearchParams({ request: 'hostname', protocol: 'http', host: to, port: String(toPort), tries: '1' });
+function dial(from: string, to: string, toPort: number, hasCurl: boolean): CommandQuery {
+  const query = new URLSearchParams({
+    request: 'hostname',
+    protocol: 'http',
+    host: to,
+    port: String(toPort),
+    tries: '1',
+  });
   const base = isIPv6(from) ? `[${from}]` : from;
-  return commandQuery(['curl', '-gsS', '--max-time', '5', `http://${base}:${port}/dial?${query.toString()}`], { timeoutSeconds: 7 });
+  const url = `http://${base}:${port}/dial?${query.toString()}`;
+  return commandQuery(hasCurl ? ['curl', '-gsS', '--max-time', '5', url] : ['wget', '-q', '-T', '5', '-O', '-', url], {
+    timeoutSeconds: 7,
+  });
 }
 
 const dialAnswer = z.looseObject({ responses: z.array(z.string()).nullish(), errors: z.array(z.string()).nullish() });
@@ -80,17 +123,22 @@ async function ask(host: Host, questions: readonly Question[], context: RunConte
   let failures: string[] = [];
   for (let attempt = 0; attempt < 6 && open.length > 0; attempt += 1) {
     if (attempt > 0) await new Promise((resolve) => setTimeout(resolve, 500 * attempt));
-    const seen = await host.observeOnce(open.map(({ query }) => query), { signal: context.signal });
+    const seen = await host.observeOnce(
+      open.map(({ query }) => query),
+      { signal: context.signal },
+    );
     const judged = open.map((question) => ({ question, failure: judgeDial(seen(question.query)) }));
     open = judged.filter(({ failure }) => failure !== undefined).map(({ question }) => question);
-    failures = judged.flatMap(({ question, failure }) => (failure === undefined ? [] : [`${question.what}: ${failure}`]));
+    failures = judged.flatMap(({ question, failure }) =>
+      failure === undefined ? [] : [`${question.what}: ${failure}`],
+    );
   }
   return failures;
 }
 
 export function judgeDial(seen: Seen<CommandSeen>): string | undefined {
-  if (seen.state !== 'present') return seen.state === 'absent' ? 'curl is not installed' : seen.reason;
-  if (seen.value.exitCode !== 0) return seen.value.stderr.trim() || `curl ended with ${seen.value.exitCode}`;
+  if (seen.state !== 'present') return seen.state === 'absent' ? 'neither curl nor wget is installed' : seen.reason;
+  if (seen.value.exitCode !== 0) return seen.value.stderr.trim() || `the request ended with ${seen.value.exitCode}`;
   const answer = dialAnswer.safeParse(parseJson(seen.value.stdout));
   if (!answer.success) return `unexpected answer: ${seen.value.stdout.slice(0, 120)}`;
   return (answer.data.responses ?? []).length > 0 ? undefined : (answer.data.errors ?? ['no answer']).join(', ');
@@ -105,7 +153,15 @@ function parseJson(text: string): unknown {
 }
 
 async function applyAll(host: Host, context: RunContext, actions: readonly Action[]): Promise<void> {
-  const result = await host.apply({ actions, secrets: new Map(), look: [], holder: `run ${context.runId}`, lockTimeoutSeconds: 30, timeoutMs: 240_000, signal: context.signal });
+  const result = await host.apply({
+    actions,
+    secrets: new Map(),
+    look: [],
+    holder: `run ${context.runId}`,
+    lockTimeoutSeconds: 30,
+    timeoutMs: 240_000,
+    signal: context.signal,
+  });
   if (result.status === 'failed') throw probeError(host, result.failed.output.split('\n'));
   if (result.status === 'stale') throw probeError(host, ['another run changes this host at the same time']);
 }
@@ -115,7 +171,8 @@ function probeError(host: Host, details: readonly string[]): InstallerError {
     code: 'NETWORK_PROBE_FAILED',
     host: host.name,
     message: `the network of the pods does not work everywhere: ${details[0] ?? ''}`,
-    remedy: 'see that the hosts reach each other (flannel: UDP 8472), and the logs of the network plugin and of CoreDNS',
+    remedy:
+      'see that the hosts reach each other (flannel: UDP 8472), and the logs of the network plugin and of CoreDNS',
     details,
   });
 }
@@ -123,8 +180,17 @@ function probeError(host: Host, details: readonly string[]): InstallerError {
 export function renderProbe(namespace: string, image: string): string {
   const labels = { app: 'probe' };
   const documents = [
-    { apiVersion: 'v1', kind: 'Namespace', metadata: { name: namespace, labels: { 'app.kubernetes.io/managed-by': 'installer' } } },
-    { apiVersion: 'v1', kind: 'Service', metadata: { name: 'probe', namespace }, spec: { selector: labels, ports: [{ port: 80, targetPort: port }] } },
+    {
+      apiVersion: 'v1',
+      kind: 'Namespace',
+      metadata: { name: namespace, labels: { 'app.kubernetes.io/managed-by': 'installer' } },
+    },
+    {
+      apiVersion: 'v1',
+      kind: 'Service',
+      metadata: { name: 'probe', namespace },
+      spec: { selector: labels, ports: [{ port: 80, targetPort: port }] },
+    },
     {
       apiVersion: 'apps/v1',
       kind: 'DaemonSet',
@@ -145,7 +211,13 @@ export function renderProbe(namespace: string, image: string): string {
                 args: ['netexec', `--http-port=${port}`, '--udp-port=-1'],
                 ports: [{ containerPort: port }],
                 readinessProbe: { httpGet: { path: '/hostname', port }, periodSeconds: 1, failureThreshold: 60 },
-                securityContext: { allowPrivilegeEscalation: false, runAsNonRoot: true, runAsUser: 65534, capabilities: { drop: ['ALL'] }, seccompProfile: { type: 'RuntimeDefault' } },
+                securityContext: {
+                  allowPrivilegeEscalation: false,
+                  runAsNonRoot: true,
+                  runAsUser: 65534,
+                  capabilities: { drop: ['ALL'] },
+                  seccompProfile: { type: 'RuntimeDefault' },
+                },
               },
             ],
           },

@@ -34,7 +34,8 @@ export function parseRoutes(text: string): Route[] {
     const words = line.trim().split(/\s+/);
     const kinds = new Set(['unreachable', 'blackhole', 'prohibit', 'broadcast', 'multicast', 'local']);
     if (words[0] === undefined || words[0] === '' || kinds.has(words[0])) return [];
-    const after = (word: string): string | undefined => (words.includes(word) ? words[words.indexOf(word) + 1] : undefined);
+    const after = (word: string): string | undefined =>
+      words.includes(word) ? words[words.indexOf(word) + 1] : undefined;
     return [{ destination: words[0], via: after('via'), interface: after('dev') }];
   });
 }

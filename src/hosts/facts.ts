@@ -1,10 +1,22 @@
 import type { Answers, CommandSeen, FileSeen, Seen } from '../ops/query.ts';
-import { parseAddresses, parseListeners, parseRoutes, type InterfaceAddress, type Listener, type Route } from './facts-network.ts';
+import {
+  parseAddresses,
+  parseListeners,
+  parseRoutes,
+  type InterfaceAddress,
+  type Listener,
+  type Route,
+} from './facts-network.ts';
 import { factQueries as q, probedTools } from './fact-queries.ts';
 
 /** What a machine is, as of one look. Numbers that could not be read are undefined: a check says so rather than guess. */
 export interface Facts {
-  readonly os: { readonly id: string; readonly idLike: readonly string[]; readonly versionId: string; readonly prettyName: string };
+  readonly os: {
+    readonly id: string;
+    readonly idLike: readonly string[];
+    readonly versionId: string;
+    readonly prettyName: string;
+  };
   readonly kernel: string;
   /** As in download addresses: amd64, arm64; the kernel's own word for others. */
   readonly architecture: string;
@@ -32,7 +44,9 @@ export interface Facts {
   /** Paths of Kubernetes that are there. */
   readonly leftovers: readonly string[];
   /** Version of a containerd in the PATH, and where it lies. */
-  readonly containerd: { readonly version: string; readonly path: string; /** Laid down by this installer. */ readonly isOurs: boolean } | undefined;
+  readonly containerd:
+    | { readonly version: string; readonly path: string; /** Laid down by this installer. */ readonly isOurs: boolean }
+    | undefined;
   /** Version of the kubelet that this installer laid down (vX.Y.Z). */
   readonly kubeletVersion: string | undefined;
   /** The cluster that this host says it belongs to. */
@@ -167,7 +181,10 @@ function parseIdentity(seen: Seen<FileSeen>): Pick<Facts, 'identity' | 'identity
   try {
     const value = JSON.parse(seen.value.content ?? '') as Partial<HostIdentity>;
     if (typeof value.clusterId === 'string' && typeof value.clusterName === 'string') {
-      return { identity: { clusterId: value.clusterId, clusterName: value.clusterName }, identityUnreadable: undefined };
+      return {
+        identity: { clusterId: value.clusterId, clusterName: value.clusterName },
+        identityUnreadable: undefined,
+      };
     }
   } catch {
     // Falls through: text that is no JSON is as unreadable as JSON without the fields.

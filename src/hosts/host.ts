@@ -61,7 +61,11 @@ export interface Host {
 const observeTimeoutMs = 120_000;
 
 /** `record` is told of every script that went to the host, for the run log. */
-export function createHost(name: string, transport: Transport, record: (command: CommandRecord) => void = () => undefined): Host {
+export function createHost(
+  name: string,
+  transport: Transport,
+  record: (command: CommandRecord) => void = () => undefined,
+): Host {
   const known = new Map<string, Seen<AnswerOf<Query>>>();
   let generation = '0';
 
@@ -73,7 +77,11 @@ export function createHost(name: string, transport: Transport, record: (command:
   async function ask(queries: readonly Query[], options: ObserveOptions): Promise<ScriptOutput> {
     const nonce = createNonce();
     const script = compileScript({ nonce, queries });
-    const result = await transport.exec(script, { root: true, timeoutMs: options.timeoutMs ?? observeTimeoutMs, signal: options.signal });
+    const result = await transport.exec(script, {
+      root: true,
+      timeoutMs: options.timeoutMs ?? observeTimeoutMs,
+      signal: options.signal,
+    });
     record({ summary: `look: ${queries.length} queries`, result });
     const output = parseFrames(result.stdout, result.stderr, nonce);
     if (!output.complete) throw scriptDidNotRun(name, result);
@@ -88,7 +96,10 @@ export function createHost(name: string, transport: Transport, record: (command:
 
   async function observeOnce(queries: readonly Query[], options: ObserveOptions = {}): Promise<Answers> {
     const output = await ask(queries, options);
-    return answersFrom(name, new Map(queries.map((query, index) => [queryKey(query), parseAnswer(query, output.queries.get(index))])));
+    return answersFrom(
+      name,
+      new Map(queries.map((query, index) => [queryKey(query), parseAnswer(query, output.queries.get(index))])),
+    );
   }
 
   async function apply(input: ApplyInput): Promise<ApplyResult> {
@@ -103,7 +114,12 @@ export function createHost(name: string, transport: Transport, record: (command:
     known.clear();
     const summary = `apply: ${actions.map(describeAction).join('; ')}`;
     const onStdout = input.onProgress;
-    const result = await transport.exec(script, { root: true, timeoutMs: input.timeoutMs, signal: input.signal, onStdout });
+    const result = await transport.exec(script, {
+      root: true,
+      timeoutMs: input.timeoutMs,
+      signal: input.signal,
+      onStdout,
+    });
     record({ summary, result });
     const output = parseFrames(result.stdout, result.stderr, nonce);
     if (result.exitCode === scriptStatus.stale) return { status: 'stale' };
@@ -123,7 +139,8 @@ type Known = ReadonlyMap<string, Seen<AnswerOf<Query>>>;
 function answersFrom(host: string, known: Known): Answers {
   return (query) => {
     const answer = known.get(queryKey(query));
-    if (answer === undefined) throw new InternalError(`${host}: a plan asks what its step did not declare: ${queryKey(query)}`);
+    if (answer === undefined)
+      throw new InternalError(`${host}: a plan asks what its step did not declare: ${queryKey(query)}`);
     return answer as Seen<AnswerOf<typeof query>>;
   };
 }
@@ -175,6 +192,8 @@ function scriptDidNotRun(host: string, result: ExecResult): InstallerError {
     host,
     message: `a script did not run to its end (exit status ${result.exitCode ?? result.signal ?? 'unknown'})`,
     remedy: 'see whether /bin/sh, the coreutils, and free space under /run and /var/lib are there, then run again',
-    details: [...result.stdout.trim().split('\n').slice(-3), ...stderr].filter((line) => line !== '').map((line) => line.replaceAll(/^i[0-9a-f]{24} /g, '')),
+    details: [...result.stdout.trim().split('\n').slice(-3), ...stderr]
+      .filter((line) => line !== '')
+      .map((line) => line.replaceAll(/^i[0-9a-f]{24} /g, '')),
   });
 }

@@ -34,7 +34,11 @@ export interface Cluster {
   kubeconfigFile: string | undefined;
 }
 
-export function createCluster(config: ClusterConfig, options: Cluster['options'], secrets: Map<string, string>): Cluster {
+export function createCluster(
+  config: ClusterConfig,
+  options: Cluster['options'],
+  secrets: Map<string, string>,
+): Cluster {
   return {
     config,
     options,
@@ -83,7 +87,9 @@ export function versionsOf(cluster: Cluster): ResolvedVersions {
 export function artifactOf(cluster: Cluster, host: Host, name: string): Artifact {
   const { architecture } = memberOf(cluster, host).facts;
   const versions = versionsOf(cluster);
-  const artifact = [...versions.components, ...versions.binaries].find((candidate) => candidate.name === name && candidate.arch === architecture);
+  const artifact = [...versions.components, ...versions.binaries].find(
+    (candidate) => candidate.name === name && candidate.arch === architecture,
+  );
   if (artifact === undefined) throw new InternalError(`the catalog resolved no ${name} for ${architecture}`);
   return artifact;
 }

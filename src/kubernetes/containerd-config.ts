@@ -52,14 +52,20 @@ export function registrySecretName(registry: string): string {
 }
 
 /** certs.d/<registry>/hosts.toml, and its ca.crt where the cluster file names one. `caText` is that file's content. */
-export function renderRegistryFiles(registry: string, config: RegistryConfig, caText: string | undefined): RegistryFile[] {
+export function renderRegistryFiles(
+  registry: string,
+  config: RegistryConfig,
+  caText: string | undefined,
+): RegistryFile[] {
   const folder = `${containerdPaths.registries}/${registry.replaceAll(':', '_')}`;
   const server = upstreamServer(registry);
   const host = {
     capabilities: ['pull', 'resolve'],
     ...(caText === undefined ? {} : { ca: `${folder}/ca.crt` }),
     ...(config.insecure ? { skip_verify: true } : {}),
-    ...(config.credentials === undefined ? {} : { header: { Authorization: secretPlaceholder(registrySecretName(registry)) } }),
+    ...(config.credentials === undefined
+      ? {}
+      : { header: { Authorization: secretPlaceholder(registrySecretName(registry)) } }),
   };
   const addresses = config.mirrors.length === 0 ? [server] : config.mirrors;
   const content = stringify({ server, host: Object.fromEntries(addresses.map((address) => [address, host])) });

@@ -39,7 +39,10 @@ export function renderFlannel(input: FlannelInput): string {
   const text = fillTemplate(readAsset('manifests/flannel/flannel.yaml'), {
     cniConfig: JSON.stringify(cniConfig),
     networkConfig: JSON.stringify(network),
-    configDigest: createHash('sha256').update(JSON.stringify([cniConfig, network])).digest('hex').slice(0, 16),
+    configDigest: createHash('sha256')
+      .update(JSON.stringify([cniConfig, network]))
+      .digest('hex')
+      .slice(0, 16),
     pluginImage: plugin,
     daemonImage: daemon,
   });

@@ -1,10 +1,13 @@
+import { parse } from 'yaml';
+import { z } from 'zod';
 import { blocked, changes, noChanges, type Change, type Step, type StepPlan } from '../engine/step.ts';
+import { isPlain } from '../lib/merge.ts';
 import type { Action } from '../ops/action.ts';
 import { fileQuery, serviceQuery, type Answers } from '../ops/query.ts';
 import type { HostIdentity } from '../hosts/facts.ts';
 import { clearIntent, intentQuery, readIntent, unitName, writeIntent, type Intent } from './intent.ts';
 import { kubectlArgv, kubectlFailure, kubectlJson, kubectlQuery } from './kubectl.ts';
-import { itemNames } from './objects.ts';
+import { itemNames, parseItems } from './objects.ts';
 import { criSocket, kubernetesPaths } from './paths.ts';
 
 export interface InitStepInput {
@@ -14,6 +17,14 @@ export interface InitStepInput {
   /** Rendered InitConfiguration. */
   readonly config: string;
   readonly timeoutSeconds: number;
+  /** What kubeadm init fixes for the life of a cluster, by name in the cluster file and in kubeadm's ClusterConfiguration. */
+  readonly fixed: readonly FixedSetting[];
+}
+
+export interface FixedSetting {
+  readonly field: string;
+  readonly path: readonly string[];
+  readonly value: string;
 }
 
 const act = 'kubeadm-init';
@@ -32,7 +43,19 @@ export function initStep(input: InitStepInput): Step {
   const unit = unitName(input.identity.clusterId, act);
   const unitSeen = serviceQuery(`${unit}.service`);
   const api = kubectlQuery(
-    ['-n', 'kube-system', 'get', `node/${input.nodeName}`, 'configmap/kubeadm-config', 'configmap/kubelet-config', 'daemonset/kube-proxy', 'deployment/coredns', '--ignore-not-found', '-o', 'json'],
+    [
+      '-n',
+      'kube-system',
+      'get',
+      `node/${input.nodeName}`,
+      'configmap/kubeadm-config',
+      'configmap/kubelet-config',
+      'daemonset/kube-proxy',
+      'deployment/coredns',
+      '--ignore-not-found',
+      '-o',
+      'json',
+    ],
     { requestSeconds: 5 },
   );
   return {
@@ -40,34 +63,71 @@ export function initStep(input: InitStepInput): Step {
     observe: [adminConf, apiManifest, etcdData, intentQuery, unitSeen, api],
     plan(seen) {
       const unitAnswer = seen(unitSeen);
-      if (unitAnswer.state === 'unknown') return blocked('UNIT_UNKNOWN', `cannot read the state of ${unit}: ${unitAnswer.reason}`, 'see whether systemd answers on the host');
+      if (unitAnswer.state === 'unknown')
+        return blocked(
+          'UNIT_UNKNOWN',
+          `cannot read the state of ${unit}: ${unitAnswer.reason}`,
+          'see whether systemd answers on the host',
+        );
       const intent = readIntent(seen);
       if (intent === 'unreadable') return unreadableIntent();
       const isRunning = unitAnswer.state === 'present' && ['running', 'start'].includes(unitAnswer.value.subState);
       if (isRunning) return changes(attach(input, unit));
       const answer = kubectlJson(seen(api));
-      if (answer !== undefined) return planAnswered(input, unit, itemNames(answer), intent);
+      if (answer !== undefined) return planAnswered(input, unit, answer, intent);
       return planSilent(input, unit, seen, intent, kubectlFailure(seen(api)));
     },
   };
 }
 
-function planAnswered(input: InitStepInput, unit: string, names: ReadonlySet<string>, intent: Intent | undefined): StepPlan {
+function planAnswered(input: InitStepInput, unit: string, answer: unknown, intent: Intent | undefined): StepPlan {
+  const names = itemNames(answer);
   const missing = proofs.filter((name) => !names.has(name));
   if (!names.has(`Node/${input.nodeName}`)) {
-    return blocked('NODE_NOT_REGISTERED', `the API server answers, but there is no node ${input.nodeName}`, 'see journalctl -u kubelet on the host', 60);
+    return blocked(
+      'NODE_NOT_REGISTERED',
+      `the API server answers, but there is no node ${input.nodeName}`,
+      'see journalctl -u kubelet on the host',
+      60,
+    );
   }
   if (missing.length > 0 && isOurs(intent, input)) return changes(completeInit(input, unit, missing));
   if (missing.length > 0) {
-    return blocked('CLUSTER_INCOMPLETE', `the cluster runs, but lacks ${missing.join(', ')}`, 'restore these objects; this installer does not repeat kubeadm init on a running cluster');
+    return blocked(
+      'CLUSTER_INCOMPLETE',
+      `the cluster runs, but lacks ${missing.join(', ')}`,
+      'restore these objects; this installer does not repeat kubeadm init on a running cluster',
+    );
   }
-  return isOurs(intent, input) ? changes({ summary: 'note that kubeadm init is done', actions: [clearIntent] }) : noChanges;
+  const differing = differences(answer, input.fixed);
+  if (differing.length > 0) {
+    return blocked(
+      'SETTING_FIXED',
+      `the cluster was made with other settings: ${differing.join('; ')}`,
+      'these cannot be changed on a running cluster: set them back in the cluster file',
+    );
+  }
+  return isOurs(intent, input)
+    ? changes({ summary: 'note that kubeadm init is done', actions: [clearIntent] })
+    : noChanges;
 }
 
-function planSilent(input: InitStepInput, unit: string, seen: Answers, intent: Intent | undefined, reason: string): StepPlan {
-  const traces = [adminConf, apiManifest, etcdData].filter((query) => seen(query).state !== 'absent').map(({ path }) => path);
+function planSilent(
+  input: InitStepInput,
+  unit: string,
+  seen: Answers,
+  intent: Intent | undefined,
+  reason: string,
+): StepPlan {
+  const traces = [adminConf, apiManifest, etcdData]
+    .filter((query) => seen(query).state !== 'absent')
+    .map(({ path }) => path);
   if (intent !== undefined && !isOurs(intent, input)) {
-    return blocked('FOREIGN_INTENT', `an act of another cluster (${intent.clusterId}) was begun here: ${intent.step}`, 'reset the host with the cluster file of that cluster');
+    return blocked(
+      'FOREIGN_INTENT',
+      `an act of another cluster (${intent.clusterId}) was begun here: ${intent.step}`,
+      'reset the host with the cluster file of that cluster',
+    );
   }
   if (isOurs(intent, input)) return changes(runInit(input, unit, true));
   if (traces.length === 0) return changes(runInit(input, unit, false));
@@ -79,12 +139,32 @@ function planSilent(input: InitStepInput, unit: string, seen: Answers, intent: I
   );
 }
 
+const kubeadmConfigMap = z.looseObject({
+  metadata: z.looseObject({ name: z.literal('kubeadm-config') }),
+  data: z.looseObject({ ClusterConfiguration: z.string() }),
+});
+
+/** Settings of kubeadm-config that are not what the cluster file says. */
+function differences(answer: unknown, fixed: readonly FixedSetting[]): string[] {
+  const [found] = parseItems(answer, kubeadmConfigMap);
+  if (found === undefined) return [];
+  const configuration: unknown = parse(found.data.ClusterConfiguration);
+  return fixed.flatMap(({ field, path, value }) => {
+    const actual = path.reduce<unknown>((level, key) => (isPlain(level) ? level[key] : undefined), configuration);
+    return actual === value ? [] : [`${field} is ${String(actual)}, the file says ${value}`];
+  });
+}
+
 function isOurs(intent: Intent | undefined, input: InitStepInput): boolean {
   return intent !== undefined && intent.clusterId === input.identity.clusterId && intent.step === act;
 }
 
 function unreadableIntent(): StepPlan {
-  return blocked('INTENT_UNREADABLE', `${intentQuery.path} cannot be read, so it is not known what was begun here`, 'see whether the file system is healthy; where the host holds no cluster, remove the file');
+  return blocked(
+    'INTENT_UNREADABLE',
+    `${intentQuery.path} cannot be read, so it is not known what was begun here`,
+    'see whether the file system is healthy; where the host holds no cluster, remove the file',
+  );
 }
 
 const preflight = '--ignore-preflight-errors=DirAvailable--etc-kubernetes-manifests';
@@ -96,13 +176,20 @@ function runInit(input: InitStepInput, unit: string, isHalfMade: boolean): Chang
     timeoutSeconds: 180,
   };
   return {
-    summary: isHalfMade ? 'take the half-made control plane away (its API server never answered) and run kubeadm init again' : 'run kubeadm init',
+    summary: isHalfMade
+      ? 'take the half-made control plane away (its API server never answered) and run kubeadm init again'
+      : 'run kubeadm init',
     after: input.config,
     actions: [
       writeIntent({ clusterId: input.identity.clusterId, runId: input.runId, step: act }),
       ...(isHalfMade ? [reset] : []),
       { kind: 'write-file', path: kubernetesPaths.initConfig, content: input.config, mode: '600' },
-      long(unit, input.timeoutSeconds, ['kubeadm', 'init', `--config=${kubernetesPaths.initConfig}`, '--skip-token-print']),
+      long(unit, input.timeoutSeconds, [
+        'kubeadm',
+        'init',
+        `--config=${kubernetesPaths.initConfig}`,
+        '--skip-token-print',
+      ]),
       ...afterInit(),
     ],
   };
@@ -115,7 +202,14 @@ function completeInit(input: InitStepInput, unit: string, missing: readonly stri
     summary: `finish kubeadm init: ${missing.join(', ')} are missing`,
     actions: [
       { kind: 'write-file', path: kubernetesPaths.initConfig, content: input.config, mode: '600' },
-      long(unit, input.timeoutSeconds, ['kubeadm', 'init', `--config=${kubernetesPaths.initConfig}`, '--skip-token-print', preflight, `--skip-phases=${skipped}`]),
+      long(unit, input.timeoutSeconds, [
+        'kubeadm',
+        'init',
+        `--config=${kubernetesPaths.initConfig}`,
+        '--skip-token-print',
+        preflight,
+        `--skip-phases=${skipped}`,
+      ]),
       ...afterInit(),
     ],
   };

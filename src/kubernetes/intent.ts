@@ -20,7 +20,8 @@ export function readIntent(seen: Answers): Intent | 'unreadable' | undefined {
   try {
     const value = JSON.parse(answer.value.content ?? '') as Partial<Intent>;
     const { clusterId, runId, step } = value;
-    if (typeof clusterId === 'string' && typeof runId === 'string' && typeof step === 'string') return { clusterId, runId, step };
+    if (typeof clusterId === 'string' && typeof runId === 'string' && typeof step === 'string')
+      return { clusterId, runId, step };
   } catch {
     // Not JSON: unreadable, as below.
   }

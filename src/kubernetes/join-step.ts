@@ -3,7 +3,7 @@ import type { Action } from '../ops/action.ts';
 import { fileQuery, serviceQuery, type Answers } from '../ops/query.ts';
 import type { HostIdentity } from '../hosts/facts.ts';
 import { clearIntent, intentQuery, readIntent, unitName, writeIntent, type Intent } from './intent.ts';
-import { kubectlFailure, kubectlJson, kubectlQuery } from './kubectl.ts';
+import { kubectlArgv, kubectlFailure, kubectlJson, kubectlQuery } from './kubectl.ts';
 import { criSocket, kubernetesPaths } from './paths.ts';
 
 export interface JoinStepInput {
@@ -22,32 +22,58 @@ const kubeletConf = fileQuery(kubernetesPaths.kubeletConf, { content: false });
 export function joinStep(input: JoinStepInput): Step {
   const unit = unitName(input.identity.clusterId, act);
   const unitSeen = serviceQuery(`${unit}.service`);
-  const node = kubectlQuery(['get', 'node', input.nodeName, '--ignore-not-found', '-o', 'json'], { kubeconfig: kubernetesPaths.kubeletConf, requestSeconds: 5 });
+  const node = kubectlQuery(['get', 'node', input.nodeName, '--ignore-not-found', '-o', 'json'], {
+    kubeconfig: kubernetesPaths.kubeletConf,
+    requestSeconds: 5,
+  });
   return {
     id: act,
     observe: [kubeletConf, intentQuery, unitSeen, node],
     plan(seen) {
       const unitAnswer = seen(unitSeen);
-      if (unitAnswer.state === 'unknown') return blocked('UNIT_UNKNOWN', `cannot read the state of ${unit}: ${unitAnswer.reason}`, 'see whether systemd answers on the host');
+      if (unitAnswer.state === 'unknown')
+        return blocked(
+          'UNIT_UNKNOWN',
+          `cannot read the state of ${unit}: ${unitAnswer.reason}`,
+          'see whether systemd answers on the host',
+        );
       const intent = readIntent(seen);
       if (intent === 'unreadable') {
-        return blocked('INTENT_UNREADABLE', `${intentQuery.path} cannot be read, so it is not known what was begun here`, 'see whether the file system is healthy; where the host holds no node, remove the file');
+        return blocked(
+          'INTENT_UNREADABLE',
+          `${intentQuery.path} cannot be read, so it is not known what was begun here`,
+          'see whether the file system is healthy; where the host holds no node, remove the file',
+        );
       }
-      if (unitAnswer.state === 'present' && ['running', 'start'].includes(unitAnswer.value.subState)) return changes(attach(input, unit));
+      if (unitAnswer.state === 'present' && ['running', 'start'].includes(unitAnswer.value.subState))
+        return changes(attach(input, unit));
       return planJoin(input, unit, seen, intent, seen(node));
     },
   };
 }
 
-function planJoin(input: JoinStepInput, unit: string, seen: Answers, intent: Intent | undefined, nodeSeen: Parameters<typeof kubectlJson>[0]): StepPlan {
+function planJoin(
+  input: JoinStepInput,
+  unit: string,
+  seen: Answers,
+  intent: Intent | undefined,
+  nodeSeen: Parameters<typeof kubectlJson>[0],
+): StepPlan {
   const isOurs = intent !== undefined && intent.clusterId === input.identity.clusterId && intent.step === act;
   if (intent !== undefined && !isOurs) {
-    return blocked('FOREIGN_INTENT', `an act of another cluster (${intent.clusterId}) was begun here: ${intent.step}`, 'reset the host with the cluster file of that cluster');
+    return blocked(
+      'FOREIGN_INTENT',
+      `an act of another cluster (${intent.clusterId}) was begun here: ${intent.step}`,
+      'reset the host with the cluster file of that cluster',
+    );
   }
   const hasCredentials = seen(kubeletConf).state !== 'absent';
   const answer = hasCredentials ? kubectlJson(nodeSeen) : undefined;
   const isKnown = answer !== undefined && 'metadata' in Object(answer);
-  if (isKnown) return isOurs ? changes({ summary: 'note that kubeadm join is done', actions: [clearIntent, removeJoinConfig] }) : noChanges;
+  if (isKnown)
+    return isOurs
+      ? changes({ summary: 'note that kubeadm join is done', actions: [clearIntent, removeJoinConfig] })
+      : noChanges;
   if (isOurs) return changes(runJoin(input, unit, true));
   if (!hasCredentials) return changes(runJoin(input, unit, false));
   if (answer !== undefined) return changes(registerAgain(input.nodeName));
@@ -62,7 +88,11 @@ function planJoin(input: JoinStepInput, unit: string, seen: Answers, intent: Int
 const removeJoinConfig: Action = { kind: 'remove', path: kubernetesPaths.joinConfig };
 
 function runJoin(input: JoinStepInput, unit: string, isHalfDone: boolean): Change {
-  const reset: Action = { kind: 'run', argv: ['kubeadm', 'reset', '--force', `--cri-socket=${criSocket}`, '--cleanup-tmp-dir'], timeoutSeconds: 180 };
+  const reset: Action = {
+    kind: 'run',
+    argv: ['kubeadm', 'reset', '--force', `--cri-socket=${criSocket}`, '--cleanup-tmp-dir'],
+    timeoutSeconds: 180,
+  };
   return {
     summary: isHalfDone ? 'take the half-done join away and run kubeadm join again' : 'run kubeadm join',
     after: input.config,
@@ -70,7 +100,13 @@ function runJoin(input: JoinStepInput, unit: string, isHalfDone: boolean): Chang
       writeIntent({ clusterId: input.identity.clusterId, runId: input.runId, step: act }),
       ...(isHalfDone ? [reset] : []),
       { kind: 'write-file', path: kubernetesPaths.joinConfig, content: input.config, mode: '600' },
-      { kind: 'long', unit, commands: [['kubeadm', 'join', `--config=${kubernetesPaths.joinConfig}`]], timeoutSeconds: input.timeoutSeconds },
+      {
+        kind: 'long',
+        unit,
+        commands: [['kubeadm', 'join', `--config=${kubernetesPaths.joinConfig}`]],
+        timeoutSeconds: input.timeoutSeconds,
+      },
+      registered(input.nodeName),
       removeJoinConfig,
       clearIntent,
     ],
@@ -80,7 +116,11 @@ function runJoin(input: JoinStepInput, unit: string, isHalfDone: boolean): Chang
 function attach(input: JoinStepInput, unit: string): Change {
   return {
     summary: 'wait for the kubeadm join that an earlier run started',
-    actions: [{ kind: 'long', unit, commands: [['kubeadm', 'join']], timeoutSeconds: input.timeoutSeconds, attachOnly: true }, removeJoinConfig, clearIntent],
+    actions: [
+      { kind: 'long', unit, commands: [['kubeadm', 'join']], timeoutSeconds: input.timeoutSeconds, attachOnly: true },
+      removeJoinConfig,
+      clearIntent,
+    ],
   };
 }
 
@@ -89,15 +129,17 @@ function registerAgain(nodeName: string): Change {
   return {
     summary: `restart kubelet, because the cluster does not know node ${nodeName} any more`,
     disruptive: true,
-    actions: [
-      { kind: 'service', unit: 'kubelet.service', do: 'restart' },
-      {
-        kind: 'wait',
-        description: `node ${nodeName} is registered`,
-        argv: ['kubectl', `--kubeconfig=${kubernetesPaths.kubeletConf}`, '--request-timeout=5s', 'get', 'node', nodeName],
-        timeoutSeconds: 60,
-        intervalSeconds: 2,
-      },
-    ],
+    actions: [{ kind: 'service', unit: 'kubelet.service', do: 'restart' }, registered(nodeName)],
+  };
+}
+
+/** kubeadm join ends when kubelet has its credentials; on a busy host the node appears only a while after that. */
+function registered(nodeName: string): Action {
+  return {
+    kind: 'wait',
+    description: `node ${nodeName} is registered`,
+    argv: kubectlArgv(['get', 'node', nodeName], { kubeconfig: kubernetesPaths.kubeletConf, requestSeconds: 5 }),
+    timeoutSeconds: 120,
+    intervalSeconds: 1,
   };
 }

@@ -34,7 +34,13 @@ export function renderInitConfig(input: InitConfigInput): string {
       apiVersion,
       kind: 'InitConfiguration',
       // The token that init makes serves nobody: joins get one of their own. It lives as short as kubeadm allows usefully.
-      bootstrapTokens: [{ ttl: '5m0s', usages: ['signing', 'authentication'], groups: ['system:bootstrappers:kubeadm:default-node-token'] }],
+      bootstrapTokens: [
+        {
+          ttl: '5m0s',
+          usages: ['signing', 'authentication'],
+          groups: ['system:bootstrappers:kubeadm:default-node-token'],
+        },
+      ],
       localAPIEndpoint: { advertiseAddress: nodeAddress, bindPort: apiPort },
       nodeRegistration: nodeRegistration(config, host, nodeAddress),
     },
@@ -85,7 +91,9 @@ export function renderJoinConfig(input: JoinConfigInput): string {
 function nodeRegistration(config: ClusterConfig, host: HostConfig, nodeAddress: string): Record<string, unknown> {
   const isPureControlPlane = host.roles.includes('control-plane') && !host.roles.includes('worker');
   const own = host.taints.map(({ key, value, effect }) => ({ key, ...(value === '' ? {} : { value }), effect }));
-  const taints = isPureControlPlane ? [{ key: 'node-role.kubernetes.io/control-plane', effect: 'NoSchedule' }, ...own] : own;
+  const taints = isPureControlPlane
+    ? [{ key: 'node-role.kubernetes.io/control-plane', effect: 'NoSchedule' }, ...own]
+    : own;
   return {
     name: host.name,
     criSocket,
@@ -101,8 +109,14 @@ function nodeRegistration(config: ClusterConfig, host: HostConfig, nodeAddress: 
 function certificateNames(config: ClusterConfig, nodeAddress: string): string[] {
   const controlPlanes = config.spec.hosts.filter(({ roles }) => roles.includes('control-plane'));
   const endpoint = config.spec.kubernetes.controlPlaneEndpoint;
-  const names = controlPlanes.flatMap(({ name, address, internalAddress }) => [name, address, ...(internalAddress === undefined ? [] : [internalAddress])]);
-  return [...new Set([...names, nodeAddress, ...(endpoint === undefined ? [] : [endpoint.host]), '127.0.0.1', 'localhost'])];
+  const names = controlPlanes.flatMap(({ name, address, internalAddress }) => [
+    name,
+    address,
+    ...(internalAddress === undefined ? [] : [internalAddress]),
+  ]);
+  return [
+    ...new Set([...names, nodeAddress, ...(endpoint === undefined ? [] : [endpoint.host]), '127.0.0.1', 'localhost']),
+  ];
 }
 
 function renderDocuments(documents: readonly object[]): string {

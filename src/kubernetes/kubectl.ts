@@ -2,12 +2,18 @@ import { commandQuery, type CommandQuery, type CommandSeen, type Seen } from '..
 import { kubernetesPaths } from './paths.ts';
 
 /** kubectl on a host, with that host's credentials. A request that hangs ends after `requestSeconds`. */
-export function kubectlArgv(args: readonly string[], options: { kubeconfig?: string; requestSeconds?: number } = {}): string[] {
+export function kubectlArgv(
+  args: readonly string[],
+  options: { kubeconfig?: string; requestSeconds?: number } = {},
+): string[] {
   const { kubeconfig = kubernetesPaths.adminConf, requestSeconds = 10 } = options;
   return ['kubectl', `--kubeconfig=${kubeconfig}`, `--request-timeout=${requestSeconds}s`, ...args];
 }
 
-export function kubectlQuery(args: readonly string[], options: { kubeconfig?: string; requestSeconds?: number; stdin?: string } = {}): CommandQuery {
+export function kubectlQuery(
+  args: readonly string[],
+  options: { kubeconfig?: string; requestSeconds?: number; stdin?: string } = {},
+): CommandQuery {
   const requestSeconds = options.requestSeconds ?? 10;
   return commandQuery(kubectlArgv(args, options), {
     timeoutSeconds: requestSeconds + 10,

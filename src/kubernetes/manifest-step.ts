@@ -15,7 +15,12 @@ export function manifestStep(id: string, manifest: string, namespace: string, ne
   const diff = kubectlQuery(['diff', ...apply], { stdin: manifest, requestSeconds: 15 });
   // The API server cannot compare objects of a namespace that is not there yet.
   const exists = kubectlQuery(['get', 'namespace', namespace, '--ignore-not-found', '-o', 'name']);
-  const run: Action = { kind: 'run', argv: kubectlArgv(['apply', ...apply], { requestSeconds: 60 }), stdin: manifest, timeoutSeconds: 120 };
+  const run: Action = {
+    kind: 'run',
+    argv: kubectlArgv(['apply', ...apply], { requestSeconds: 60 }),
+    stdin: manifest,
+    timeoutSeconds: 120,
+  };
   return {
     id,
     observe: [adminConf, exists, diff],
@@ -27,7 +32,12 @@ export function manifestStep(id: string, manifest: string, namespace: string, ne
         return changes({ summary: `apply the manifest of ${id}`, after: manifest, actions: [run] });
       }
       if (answer.state !== 'present' || answer.value.exitCode > 1) {
-        return blocked('API_NOT_ANSWERING', `cannot compare ${id} with the cluster: ${kubectlFailure(answer)}`, 'see whether the API server answers on the control plane, then run again', 90);
+        return blocked(
+          'API_NOT_ANSWERING',
+          `cannot compare ${id} with the cluster: ${kubectlFailure(answer)}`,
+          'see whether the API server answers on the control plane, then run again',
+          90,
+        );
       }
       if (answer.value.exitCode === 0) return noChanges;
       return changes({

@@ -18,10 +18,16 @@ export function nodeLabelsStep(hosts: readonly HostConfig[]): Step {
       const answer = seen(nodesQuery);
       const list = kubectlJson(answer);
       if (list === undefined) {
-        return blocked('API_NOT_ANSWERING', `cannot read the nodes: ${kubectlFailure(answer)}`, 'see whether the API server answers on the control plane, then run again', 60);
+        return blocked(
+          'API_NOT_ANSWERING',
+          `cannot read the nodes: ${kubectlFailure(answer)}`,
+          'see whether the API server answers on the control plane, then run again',
+          60,
+        );
       }
       const nodes = new Map(parseItems(list, nodeSchema).map((node) => [node.metadata.name, node]));
-      if (hosts.some(({ name }) => !nodes.has(name))) return deferred('join-workers', 'set the labels and taints of the nodes');
+      if (hosts.some(({ name }) => !nodes.has(name)))
+        return deferred('join-workers', 'set the labels and taints of the nodes');
       const wanted = hosts.flatMap((host) => nodeChanges(host, nodes.get(host.name)));
       return wanted.length === 0 ? noChanges : changes(...wanted);
     },
@@ -38,13 +44,31 @@ function nodeChanges(host: HostConfig, node: KubeNode | undefined): Change[] {
   const labels = Object.entries(wantedLabels(host)).filter(([key, value]) => node?.metadata.labels?.[key] !== value);
   const taints = host.taints.filter((taint) => !hasTaint(node, taint));
   return [
-    ...(labels.length === 0 ? [] : [change(host.name, 'label', labels.map(([key, value]) => `${key}=${value}`))]),
-    ...(taints.length === 0 ? [] : [change(host.name, 'taint', taints.map(({ key, value, effect }) => `${key}${value === '' ? '' : `=${value}`}:${effect}`))]),
+    ...(labels.length === 0
+      ? []
+      : [
+          change(
+            host.name,
+            'label',
+            labels.map(([key, value]) => `${key}=${value}`),
+          ),
+        ]),
+    ...(taints.length === 0
+      ? []
+      : [
+          change(
+            host.name,
+            'taint',
+            taints.map(({ key, value, effect }) => `${key}${value === '' ? '' : `=${value}`}:${effect}`),
+          ),
+        ]),
   ];
 }
 
 function hasTaint(node: KubeNode | undefined, wanted: Taint): boolean {
-  return (node?.spec.taints ?? []).some(({ key, value, effect }) => key === wanted.key && (value ?? '') === wanted.value && effect === wanted.effect);
+  return (node?.spec.taints ?? []).some(
+    ({ key, value, effect }) => key === wanted.key && (value ?? '') === wanted.value && effect === wanted.effect,
+  );
 }
 
 function change(node: string, verb: 'label' | 'taint', values: readonly string[]): Change {

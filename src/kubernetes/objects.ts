@@ -16,7 +16,16 @@ export const nodeSchema = z.looseObject({
   spec: z.looseObject({ taints: z.array(taint).optional(), unschedulable: z.boolean().optional() }).default({}),
   status: z
     .looseObject({
-      conditions: z.array(z.looseObject({ type: z.string(), status: z.string(), reason: z.string().optional(), message: z.string().optional() })).optional(),
+      conditions: z
+        .array(
+          z.looseObject({
+            type: z.string(),
+            status: z.string(),
+            reason: z.string().optional(),
+            message: z.string().optional(),
+          }),
+        )
+        .optional(),
       addresses: z.array(z.looseObject({ type: z.string(), address: z.string() })).optional(),
       nodeInfo: z.looseObject({ kubeletVersion: z.string().optional() }).optional(),
     })
@@ -40,7 +49,11 @@ export const podSchema = z.looseObject({
             name: z.string(),
             ready: z.boolean(),
             restartCount: z.number().optional(),
-            state: z.looseObject({ waiting: z.looseObject({ reason: z.string().optional(), message: z.string().optional() }).optional() }).optional(),
+            state: z
+              .looseObject({
+                waiting: z.looseObject({ reason: z.string().optional(), message: z.string().optional() }).optional(),
+              })
+              .optional(),
           }),
         )
         .optional(),
@@ -68,6 +81,8 @@ export function itemNames(value: unknown): Set<string> {
   return new Set(parseItems(value, named).map((item) => `${item.kind}/${item.metadata.name}`));
 }
 
-export function isReady(object: { readonly status: { readonly conditions?: readonly { readonly type: string; readonly status: string }[] | undefined } }): boolean {
+export function isReady(object: {
+  readonly status: { readonly conditions?: readonly { readonly type: string; readonly status: string }[] | undefined };
+}): boolean {
   return object.status.conditions?.some(({ type, status }) => type === 'Ready' && status === 'True') ?? false;
 }

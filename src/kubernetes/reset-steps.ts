@@ -7,7 +7,16 @@ import { withoutKubernetesRules } from './iptables.ts';
 import { criSocket } from './paths.ts';
 
 /** Everything of Kubernetes itself on a host. Order matters: what kubeadm reset reads goes last. */
-const clusterPaths = ['/etc/kubernetes', '/var/lib/etcd', '/var/lib/kubelet', '/var/lib/cni', '/etc/cni/net.d', '/run/flannel', '/var/log/pods', '/var/log/containers'];
+const clusterPaths = [
+  '/etc/kubernetes',
+  '/var/lib/etcd',
+  '/var/lib/kubelet',
+  '/var/lib/cni',
+  '/etc/cni/net.d',
+  '/run/flannel',
+  '/var/log/pods',
+  '/var/log/containers',
+];
 
 /** kubeadm reset with all that it leaves behind, while kubelet and containerd are still there to help. */
 export function kubeadmResetStep(unit: string): Step {
@@ -19,13 +28,20 @@ export function kubeadmResetStep(unit: string): Step {
     const attachOnly = running.state === 'present' && running.value.subState === 'running';
     const found = traces.filter((query) => seen(query).state === 'present').map(({ path }) => path);
     const service = seen(kubelet);
-    const isActive = service.state === 'present' && service.value.activeState !== 'inactive' && service.value.activeState !== 'failed';
+    const isActive =
+      service.state === 'present' && service.value.activeState !== 'inactive' && service.value.activeState !== 'failed';
     if (found.length === 0 && !isActive && !attachOnly) return noChanges;
     const reset: Action = {
       kind: 'long',
       unit,
       // A kubeadm that is gone, or a runtime that is dead, must not keep the host from being cleaned.
-      commands: [['/bin/sh', '-c', `if command -v kubeadm; then kubeadm reset --force --cri-socket=${criSocket} --cleanup-tmp-dir; fi; exit 0`]],
+      commands: [
+        [
+          '/bin/sh',
+          '-c',
+          `if command -v kubeadm; then kubeadm reset --force --cri-socket=${criSocket} --cleanup-tmp-dir; fi; exit 0`,
+        ],
+      ],
       timeoutSeconds: 240,
       attachOnly,
     };
@@ -49,7 +65,12 @@ export function removeServiceStep(unit: string, files: readonly string[], then: 
   const queries = files.map((path) => fileQuery(path, { content: false }));
   return customStep(`remove-${unit}`, [service, ...queries], (seen) => {
     const answer = seen(service);
-    if (answer.state === 'unknown') return blocked('SERVICE_UNKNOWN', `cannot read the state of ${unit}: ${answer.reason}`, 'see whether systemd answers on the host');
+    if (answer.state === 'unknown')
+      return blocked(
+        'SERVICE_UNKNOWN',
+        `cannot read the state of ${unit}: ${answer.reason}`,
+        'see whether systemd answers on the host',
+      );
     const there = queries.filter((query) => seen(query).state !== 'absent').map(({ path }) => path);
     if (there.length === 0) return noChanges;
     const stop: Action[] =
@@ -58,13 +79,24 @@ export function removeServiceStep(unit: string, files: readonly string[], then: 
             { kind: 'service', unit, do: 'disable' },
             { kind: 'run', argv: ['systemctl', 'stop', unit], timeoutSeconds: 90 },
             // Shims outlive their containerd on purpose; here nothing of them may.
-            { kind: 'run', argv: ['systemctl', 'kill', '--signal=KILL', unit], timeoutSeconds: 10, okExitCodes: [0, 1, 5] },
+            {
+              kind: 'run',
+              argv: ['systemctl', 'kill', '--signal=KILL', unit],
+              timeoutSeconds: 10,
+              okExitCodes: [0, 1, 5],
+            },
           ]
         : [];
     return changes({
       summary: `stop and remove ${unit}`,
       disruptive: true,
-      actions: [...stop, ...then, ...there.map((path): Action => ({ kind: 'remove', path })), { kind: 'service', unit, do: 'daemon-reload' }, { kind: 'run', argv: ['systemctl', 'reset-failed', unit], timeoutSeconds: 10, okExitCodes: [0, 1, 5] }],
+      actions: [
+        ...stop,
+        ...then,
+        ...there.map((path): Action => ({ kind: 'remove', path })),
+        { kind: 'service', unit, do: 'daemon-reload' },
+        { kind: 'run', argv: ['systemctl', 'reset-failed', unit], timeoutSeconds: 10, okExitCodes: [0, 1, 5] },
+      ],
     });
   });
 }
@@ -75,11 +107,19 @@ export function removeArtifactStep(name: string): Step {
   return customStep(`remove-${name}`, [query], (seen) => {
     const answer = seen(query);
     if (answer.state === 'absent') return noChanges;
-    if (answer.state === 'unknown') return blocked('RECORD_UNREADABLE', `cannot read the record of ${name}: ${answer.reason}`, 'see whether the file system is healthy');
+    if (answer.state === 'unknown')
+      return blocked(
+        'RECORD_UNREADABLE',
+        `cannot read the record of ${name}: ${answer.reason}`,
+        'see whether the file system is healthy',
+      );
     const { files, version } = answer.value;
     return changes({
       summary: `remove ${name} ${version} (${files.length === 1 ? '1 file' : `${files.length} files`})`,
-      actions: [...files.map((path): Action => ({ kind: 'remove', path })), { kind: 'remove', path: `${hostPaths.artifacts}/${name}` }],
+      actions: [
+        ...files.map((path): Action => ({ kind: 'remove', path })),
+        { kind: 'remove', path: `${hostPaths.artifacts}/${name}` },
+      ],
     });
   });
 }
@@ -89,11 +129,18 @@ const interfaces = ['cni0', 'flannel.1', 'flannel-v6.1', 'kube-ipvs0'];
 /** Network interfaces of the CNI plugin and of kube-proxy. */
 export function removeInterfacesStep(): Step {
   const queries = interfaces.map((name) => ({ name, query: fileQuery(`/sys/class/net/${name}`, { content: false }) }));
-  return customStep('interfaces', queries.map(({ query }) => query), (seen) => {
-    const found = queries.filter(({ query }) => seen(query).state === 'present').map(({ name }) => name);
-    if (found.length === 0) return noChanges;
-    return changes({ summary: `remove interfaces ${found.join(', ')}`, actions: found.map((name) => ({ kind: 'run', argv: ['ip', 'link', 'delete', name], timeoutSeconds: 10 })) });
-  });
+  return customStep(
+    'interfaces',
+    queries.map(({ query }) => query),
+    (seen) => {
+      const found = queries.filter(({ query }) => seen(query).state === 'present').map(({ name }) => name);
+      if (found.length === 0) return noChanges;
+      return changes({
+        summary: `remove interfaces ${found.join(', ')}`,
+        actions: found.map((name) => ({ kind: 'run', argv: ['ip', 'link', 'delete', name], timeoutSeconds: 10 })),
+      });
+    },
+  );
 }
 
 /** Chains of kube-proxy, the CNI plugins and flannel; every other rule stays, in its order. */
@@ -105,6 +152,9 @@ export function removeRulesStep(family: 'iptables' | 'ip6tables'): Step {
     const before = answer.value.stdout;
     const after = withoutKubernetesRules(before);
     if (after === undefined) return noChanges;
-    return changes({ summary: `remove the ${family} chains of Kubernetes`, actions: [{ kind: 'run', argv: [`${family}-restore`], stdin: after, timeoutSeconds: 30 }] });
+    return changes({
+      summary: `remove the ${family} chains of Kubernetes`,
+      actions: [{ kind: 'run', argv: [`${family}-restore`], stdin: after, timeoutSeconds: 30 }],
+    });
   });
 }

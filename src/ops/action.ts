@@ -65,7 +65,11 @@ export interface FetchAction {
   readonly install:
     | { readonly as: 'file'; readonly path: string; readonly mode: string }
     /** Each member, at its path in the archive, goes to `directory`/`to` (mode 755). Members not named are left out. */
-    | { readonly as: 'members'; readonly directory: string; readonly members: readonly { readonly from: string; readonly to: string }[] }
+    | {
+        readonly as: 'members';
+        readonly directory: string;
+        readonly members: readonly { readonly from: string; readonly to: string }[];
+      }
     /** All regular files of the archive. */
     | { readonly as: 'all'; readonly directory: string };
 }

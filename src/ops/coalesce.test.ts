@@ -12,7 +12,11 @@ describe('coalesceReloads', () => {
     ['keeps a reload before a start', [write, reload, restart], [write, reload, restart]],
     ['makes one of several in a row', [write, reload, write, reload, restart], [write, write, reload, restart]],
     ['leaves the reload to enable', [write, reload, reload, enable, reload, restart], [write, enable, restart]],
-    ['reloads again for what was written after enable', [enable, write, reload, restart], [enable, write, reload, restart]],
+    [
+      'reloads again for what was written after enable',
+      [enable, write, reload, restart],
+      [enable, write, reload, restart],
+    ],
     ['keeps one that nothing follows', [write, reload], [write, reload]],
     ['keeps the first one although nothing was written in this run', [reload, restart], [reload, restart]],
   ])('%s', (_, actions, expected) => {

@@ -15,7 +15,11 @@ export function coalesceReloads(actions: readonly Action[]): Action[] {
       if (changed) pending = action;
       continue;
     }
-    const isPassive = action.kind === 'write-file' || action.kind === 'remove' || action.kind === 'directory' || action.kind === 'fetch';
+    const isPassive =
+      action.kind === 'write-file' ||
+      action.kind === 'remove' ||
+      action.kind === 'directory' ||
+      action.kind === 'fetch';
     if (isPassive) {
       changed = true;
     } else if (action.kind === 'service' && (action.do === 'enable' || action.do === 'disable')) {

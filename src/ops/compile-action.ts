@@ -36,6 +36,8 @@ function compileWrite(action: WriteFileAction, secrets: Secrets): string {
     `mkdir -p ${folder}`,
     // Through a link of the user's to the file that it names, and never over the link itself.
     `p=${path}; if [ -L "$p" ]; then p=$(readlink -f "$p"); fi`,
+    // Renamed over a device (a masked unit leads to /dev/null), it would take that from the whole machine.
+    `if [ -e "$p" ] && [ ! -f "$p" ]; then echo "$p is not a regular file" >&2; exit 1; fi`,
     `t="$p.installer-new"`,
     `(umask 077; printf '%s' ${quoteText(fillSecrets(action.content, secrets))} >"$t")`,
     `chmod ${action.mode} "$t"`,
@@ -52,7 +54,9 @@ function quoteText(text: string): string {
 
 function compileRun(action: RunAction, secrets: Secrets): string {
   refuseSecretInArgv(action.argv);
-  const env = Object.entries(action.env ?? {}).map(([name, value]) => `export ${name}=${quoteText(fillSecrets(value, secrets))}`);
+  const env = Object.entries(action.env ?? {}).map(
+    ([name, value]) => `export ${name}=${quoteText(fillSecrets(value, secrets))}`,
+  );
   const feed = action.stdin === undefined ? '' : `printf '%s' ${quoteText(fillSecrets(action.stdin, secrets))} | `;
   const command = `${feed}timeout -k 5 ${action.timeoutSeconds} ${quoteArgv(action.argv)}`;
   const ok = action.okExitCodes ?? [0];
@@ -81,18 +85,16 @@ function compileFetch(action: FetchAction): string {
     `fetch_url ${quote(action.url)} "$f"`,
     ...(action.sha256 === undefined ? publishedChecksum(action) : [`want=${quote(action.sha256)}`]),
     'have=$(sha256sum <"$f"); have=${have%% *}',
-    `if [ "$have" != "$want" ]; then echo "checksum of ${action.url.replaceAll(/["$`\\]/g, '')}: expected sha256 $want, got $have" >&2; exit 65; fi`,
+    `if [ "$have" != "$want" ]; then echo "checksum of ${action.url.replaceAll(/["$`\\]/g, '')}: expected sha256 $want, got $have" >&2; rm -f "$f"; exit 65; fi`,
   ];
   lines.push(...installFetched(action));
   lines.push(
     'rm -f "$f"; rm -rf "$d/x"',
-    `xargs -d '\\n' sha256sum <"$d/paths" >"$d/sums"`,
     `xargs -d '\\n' stat -c '${statFormat}' <"$d/paths" >"$d/stat"`,
     'rm -f "$d/paths"',
+    'cat /proc/sys/kernel/random/boot_id >"$d/boot"',
     `printf '%s %s\\n' "$have" ${quote(action.version)} >"$d/source.new"`,
-    `sync -f "$d" 2>/dev/null || sync`,
     'mv "$d/source.new" "$d/source"',
-    'fsync_path "$d/"',
   );
   return lines.join('\n');
 }
@@ -101,8 +103,8 @@ function publishedChecksum(action: FetchAction): string[] {
   const base = action.url.slice(action.url.lastIndexOf('/') + 1);
   return [
     `fetch_url ${quote(action.checksumUrl)} "$d/published"`,
-    // Either the bare digest, or lines of sha256sum of which one names the file.
-    `want=$(grep -F ${quote(base)} "$d/published" | head -n 1 | cut -c 1-64)`,
+    // Either the bare digest, or lines of sha256sum of which one names the file (a star before the name: read as binary).
+    `want=; while read -r s n; do n=\${n#\\*}; if [ "\${n##*/}" = ${quote(base)} ]; then want=$s; break; fi; done <"$d/published"`,
     `if [ -z "$want" ]; then want=$(head -c 64 "$d/published"); fi`,
     'rm -f "$d/published"',
   ];
@@ -117,16 +119,23 @@ function installFetched(action: FetchAction): string[] {
       `mkdir -p ${quote(install.path.slice(0, install.path.lastIndexOf('/')))}`,
       `install_file "$f" ${path} ${install.mode}`,
       `printf '%s\\n' ${path} >"$d/paths"`,
+      `printf '%s  %s\\n' "$have" ${path} >"$d/sums"`,
     ];
   }
   const directory = quote(install.directory);
-  const unpack = ['mkdir -p "$d/x"', 'tar -xzf "$f" -C "$d/x" --no-same-owner', `mkdir -p ${directory}`, ': >"$d/paths"'];
+  const unpack = [
+    'mkdir -p "$d/x"',
+    'tar -xzf "$f" -C "$d/x" --no-same-owner',
+    `mkdir -p ${directory}`,
+    ': >"$d/paths"',
+  ];
   if (install.as === 'all') {
     return [
       ...unpack,
       `(cd "$d/x" && find . -type f) | sed 's|^\\./||' >"$d/members"`,
       `while read -r m; do install_file "$d/x/$m" ${directory}/"$m" 755; printf '%s\\n' ${directory}/"$m" >>"$d/paths"; done <"$d/members"`,
       'rm -f "$d/members"',
+      sums,
     ];
   }
   return [
@@ -135,7 +144,25 @@ function installFetched(action: FetchAction): string[] {
       ({ from, to }) =>
         `install_file "$d/x/"${quote(from)} ${directory}/${quote(to)} 755; printf '%s\\n' ${directory}/${quote(to)} >>"$d/paths"`,
     ),
+    sums,
   ];
+}
+
+const sums = `xargs -d '\\n' sha256sum <"$d/paths" >"$d/sums"`;
+
+/**
+ * Brings what fetch actions wrote to the disk, behind the script's back, and notes that it is there. Until then a record
+ * counts only within the same boot: after a power cut the files are read and compared (ops/compile-query).
+ */
+export function compileSync(actions: readonly FetchAction[]): string[] {
+  if (actions.length === 0) return [];
+  const folders = actions.map(({ name, install }) => ({
+    record: quote(`${hostPaths.artifacts}/${name}`),
+    target: quote(install.as === 'file' ? install.path : install.directory),
+  }));
+  const targets = folders.flatMap(({ record, target }) => [record, target]).join(' ');
+  const marks = folders.map(({ record }) => `[ -f ${record}/source ] && : >${record}/synced`).join('; ');
+  return [`({ sync -f ${targets} || sync; ${marks}; } </dev/null >/dev/null 2>&1 9>&- &)`];
 }
 
 /**

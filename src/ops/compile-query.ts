@@ -78,8 +78,15 @@ function compileArtifact(query: ArtifactQuery): string {
     `sed 's/^[^ ]*  /file /' $d/sums`,
     query.verifyContent
       ? altered
-      : // Another ctime alone (a restored backup) is no alteration: the digests then decide.
-        `if [ "$(sed 's/^[^ ]*  //' $d/sums | xargs -d '\\n' stat -c '${statFormat}' 2>/dev/null)" != "$(cat $d/stat)" ]; then ${altered}; fi`,
+      : [
+          'same=yes',
+          // Written before this boot and perhaps never brought to the disk: a power cut may have left anything.
+          'read -r boot </proc/sys/kernel/random/boot_id',
+          'if [ ! -f $d/synced ] && [ "$boot" != "$(cat $d/boot)" ]; then same=no; fi',
+          // Another ctime alone (a restored backup) is no alteration: the digests then decide.
+          `if [ "$(sed 's/^[^ ]*  //' $d/sums | xargs -d '\\n' stat -c '${statFormat}' 2>/dev/null)" != "$(cat $d/stat)" ]; then same=no; fi`,
+          `if [ $same = no ]; then ${altered}; fi`,
+        ].join('\n'),
     'exit 0',
   ].join('\n');
 }

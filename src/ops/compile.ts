@@ -1,6 +1,6 @@
 import { quote } from '../lib/quote.ts';
 import type { Action } from './action.ts';
-import { compileAction } from './compile-action.ts';
+import { compileAction, compileSync } from './compile-action.ts';
 import { compileQuery } from './compile-query.ts';
 import { hostPaths } from './host-paths.ts';
 import { actionPrelude, renderPrelude } from './prelude.ts';
@@ -39,9 +39,17 @@ export function compileScript(input: ScriptInput): string {
   const body: string[] = [];
   if (input.apply !== undefined) {
     const { apply } = input;
-    parts.push(...apply.actions.map((action, index) => `a${index}() {\nset -e\n${compileAction(action, apply.secrets)}\n}`));
+    parts.push(
+      ...apply.actions.map((action, index) => `a${index}() {\nset -e\n${compileAction(action, apply.secrets)}\n}`),
+    );
     body.push(...renderLock(apply.holder, apply.lockTimeoutSeconds, apply.expectedGeneration));
-    body.push(...apply.actions.map((_, index) => `frame A ${index}; uptime; s=$U; (a${index}); rc=$?; uptime; frame a ${index} $rc $s $U; [ $rc -eq 0 ] || exit 0`));
+    body.push(
+      ...apply.actions.map(
+        (_, index) =>
+          `frame A ${index}; uptime; s=$U; (a${index}); rc=$?; uptime; frame a ${index} $rc $s $U; [ $rc -eq 0 ] || exit 0`,
+      ),
+    );
+    body.push(...compileSync(apply.actions.filter((action) => action.kind === 'fetch')));
   }
   body.push(`frame G "$(cat ${hostPaths.generation} 2>/dev/null || echo 0)"`);
   body.push(...input.queries.map((_, index) => `frame Q ${index}; (q${index}); frame q ${index} $?`));

@@ -56,7 +56,8 @@ function collect(out: Piece[], err: Piece[], open: string, close: string): Map<n
     const closing = out.find(({ words }) => words[0] === close && words[1] === piece.words[1]);
     const start = err.findIndex(({ words }) => words[0] === open && words[1] === piece.words[1]);
     const times = err[start + 1]?.words[0] === 'T' ? err[start + 1]?.words : undefined;
-    const stderrText = (start === -1 ? '' : (err[start]?.text ?? '')) + (times === undefined ? '' : (err[start + 1]?.text ?? ''));
+    const stderrText =
+      (start === -1 ? '' : (err[start]?.text ?? '')) + (times === undefined ? '' : (err[start + 1]?.text ?? ''));
     found.set(index, {
       stdout: piece.text,
       stderr: stderrText,

@@ -17,7 +17,10 @@ export function parseAnswer(query: Query, frame: FrameContent | undefined): Seen
 function parseCommand(command: string, frame: FrameContent, exitCode: number): Seen<CommandSeen> {
   if (exitCode === 127) return { state: 'absent' };
   if (exitCode === 124 || exitCode === 137) return { state: 'unknown', reason: `${command} did not answer in time` };
-  return { state: 'present', value: { exitCode, stdout: frame.stdout, stderr: frame.stderr, durationMs: frame.durationMs ?? 0 } };
+  return {
+    state: 'present',
+    value: { exitCode, stdout: frame.stdout, stderr: frame.stderr, durationMs: frame.durationMs ?? 0 },
+  };
 }
 
 function parseFile(query: FileQuery, stdout: string): Seen<FileSeen> {
@@ -53,7 +56,9 @@ function fileType(kind: string): FileSeen['type'] {
 }
 
 function parseService(stdout: string): ServiceSeen {
-  const values = new Map(stdout.split('\n').map((line) => [line.slice(0, line.indexOf('=')), line.slice(line.indexOf('=') + 1)]));
+  const values = new Map(
+    stdout.split('\n').map((line) => [line.slice(0, line.indexOf('=')), line.slice(line.indexOf('=') + 1)]),
+  );
   const text = (name: string): string => values.get(name) ?? '';
   return {
     loadState: text('LoadState'),

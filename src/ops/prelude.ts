@@ -32,7 +32,7 @@ export const actionPrelude = `fetch_url() {
 }
 install_file() {
   mkdir -p "\${2%/*}"
-  cp "$1" "$2.installer-new"
+  mv -f "$1" "$2.installer-new"
   chmod "$3" "$2.installer-new"
   chown 0:0 "$2.installer-new"
   mv -f "$2.installer-new" "$2"

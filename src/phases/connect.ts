@@ -17,18 +17,27 @@ export function connect(limiter: Limiter): ClusterPhase<Cluster> {
     scope: 'cluster',
     id: 'connect',
     title: 'Connect',
+    required: true,
     runsOnDryRun: true,
     async run(cluster, context) {
       const keys = createKeyLoader();
       await Promise.all(
-        cluster.config.spec.hosts.map((config) => limiter.run(() => connectOne(cluster, context, config, limiter, keys))),
+        cluster.config.spec.hosts.map((config) =>
+          limiter.run(() => connectOne(cluster, context, config, limiter, keys)),
+        ),
       );
       return [];
     },
   };
 }
 
-async function connectOne(cluster: Cluster, context: RunContext, config: HostConfig, limiter: Limiter, keys: ReturnType<typeof createKeyLoader>): Promise<void> {
+async function connectOne(
+  cluster: Cluster,
+  context: RunContext,
+  config: HostConfig,
+  limiter: Limiter,
+  keys: ReturnType<typeof createKeyLoader>,
+): Promise<void> {
   const { emitter } = context;
   const startedAt = performance.now();
   const base = { phase: 'connect', host: config.name } as const;
@@ -40,15 +49,39 @@ async function connectOne(cluster: Cluster, context: RunContext, config: HostCon
       addSecret: (value) => emitter.addSecret(value),
       onWarning: (message) => emitter.emit({ type: 'log', level: 'warning', host: config.name, message }),
     });
-    cluster.hosts.set(config.name, createHost(config.name, limited(transport, limiter), ({ summary, result }) => {
-      const { durationMs, exitCode, bytesSent, bytesReceived } = result;
-      emitter.emit({ type: 'command.finished', host: config.name, summary, durationMs, exitCode, bytesSent, bytesReceived });
-    }));
-    emitter.emit({ type: 'host.finished', ...base, status: 'ok', durationMs: performance.now() - startedAt, changes: 0 });
+    cluster.hosts.set(
+      config.name,
+      createHost(config.name, limited(transport, limiter), ({ summary, result }) => {
+        const { durationMs, exitCode, bytesSent, bytesReceived } = result;
+        emitter.emit({
+          type: 'command.finished',
+          host: config.name,
+          summary,
+          durationMs,
+          exitCode,
+          bytesSent,
+          bytesReceived,
+        });
+      }),
+    );
+    emitter.emit({
+      type: 'host.finished',
+      ...base,
+      status: 'ok',
+      durationMs: performance.now() - startedAt,
+      changes: 0,
+    });
   } catch (error) {
     const failure = toInstallerError(error, config.name);
     cluster.unreachable.push(failure);
-    emitter.emit({ type: 'host.finished', ...base, status: 'failed', durationMs: performance.now() - startedAt, changes: 0, error: reportError(failure) });
+    emitter.emit({
+      type: 'host.finished',
+      ...base,
+      status: 'failed',
+      durationMs: performance.now() - startedAt,
+      changes: 0,
+      error: reportError(failure),
+    });
   }
 }
 

@@ -1,6 +1,13 @@
 import { readFile } from 'node:fs/promises';
 import { listAssets, readAsset } from '../assets.ts';
-import { architectures, mergeCatalogs, parseCatalog, resolveVersions, type Architecture, type Catalog } from '../artifacts/catalog.ts';
+import {
+  architectures,
+  mergeCatalogs,
+  parseCatalog,
+  resolveVersions,
+  type Architecture,
+  type Catalog,
+} from '../artifacts/catalog.ts';
 import type { ClusterPhase } from '../engine/phase.ts';
 import { toInstallerError } from '../engine/lane.ts';
 import { exitCodes, InstallerError, messageOf } from '../errors.ts';
@@ -16,10 +23,13 @@ export const gatherFacts: ClusterPhase<Cluster> = {
   scope: 'cluster',
   id: 'gather-facts',
   title: 'Gather facts',
+  required: true,
   runsOnDryRun: true,
   async run(cluster, context) {
     await readLocalFiles(cluster, (value) => context.emitter.addSecret(value));
-    const gathered = await Promise.all(cluster.config.spec.hosts.map((config) => gatherMember(cluster, config, context.signal)));
+    const gathered = await Promise.all(
+      cluster.config.spec.hosts.map((config) => gatherMember(cluster, config, context.signal)),
+    );
     cluster.members = gathered.filter((member) => member !== undefined);
     const found = new Set(cluster.members.map(({ facts }) => facts.architecture));
     const known = architectures.filter((architecture): architecture is Architecture => found.has(architecture));
@@ -37,7 +47,12 @@ async function gatherMember(cluster: Cluster, config: HostConfig, signal: AbortS
     const startedAt = Date.now();
     const seen = await host.observe(Object.values(factQueries), { timeoutMs: 60_000, signal });
     const facts = parseFacts(seen, startedAt);
-    const nodeAddress = config.internalAddress ?? addressOf(facts.addresses.map(({ address }) => address), config);
+    const nodeAddress =
+      config.internalAddress ??
+      addressOf(
+        facts.addresses.map(({ address }) => address),
+        config,
+      );
     return { config, host, facts, nodeAddress };
   } catch (error) {
     cluster.unreachable.push(toInstallerError(error, config.name));
@@ -47,12 +62,18 @@ async function gatherMember(cluster: Cluster, config: HostConfig, signal: AbortS
 
 /** Where the file gives a DNS name only, the first global address of the host; the check address-valid looks at it again. */
 function addressOf(addresses: readonly string[], config: HostConfig): string {
-  return addresses.find((address) => !address.startsWith('127.') && !address.startsWith('169.254.') && !address.includes(':')) ?? config.address;
+  return (
+    addresses.find(
+      (address) => !address.startsWith('127.') && !address.startsWith('169.254.') && !address.includes(':'),
+    ) ?? config.address
+  );
 }
 
 async function loadCatalogs(config: ClusterConfig): Promise<Catalog[]> {
   const builtIn = listAssets('manifests/catalog/').map((path) => parseCatalog(readAsset(path), path));
-  const overlays = await Promise.all(config.spec.artifacts.catalogs.map(async (path) => parseCatalog(await readText(path, 'catalog'), path)));
+  const overlays = await Promise.all(
+    config.spec.artifacts.catalogs.map(async (path) => parseCatalog(await readText(path, 'catalog'), path)),
+  );
   return mergeCatalogs(builtIn, overlays);
 }
 

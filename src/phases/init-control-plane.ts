@@ -1,7 +1,21 @@
 import type { HostPhase } from '../engine/phase.ts';
 import { firstControlPlane, versionsOf, type Cluster } from '../kubernetes/cluster.ts';
-import { initStep } from '../kubernetes/init-step.ts';
-import { renderInitConfig } from '../kubernetes/kubeadm-config.ts';
+import { initStep, type FixedSetting } from '../kubernetes/init-step.ts';
+import { apiEndpoint, renderInitConfig } from '../kubernetes/kubeadm-config.ts';
+import type { ClusterConfig } from '../spec/schema.ts';
+
+function fixedSettings(config: ClusterConfig, nodeAddress: string): FixedSetting[] {
+  const { podSubnets, serviceSubnets } = config.spec.network;
+  return [
+    { field: 'spec.network.podSubnets', path: ['networking', 'podSubnet'], value: podSubnets.join(',') },
+    { field: 'spec.network.serviceSubnets', path: ['networking', 'serviceSubnet'], value: serviceSubnets.join(',') },
+    {
+      field: 'spec.kubernetes.controlPlaneEndpoint',
+      path: ['controlPlaneEndpoint'],
+      value: apiEndpoint(config, nodeAddress),
+    },
+  ];
+}
 
 /** kubeadm init on the first control plane, once. */
 export function initControlPlane(runId: string): HostPhase<Cluster> {
@@ -22,6 +36,7 @@ export function initControlPlane(runId: string): HostPhase<Cluster> {
           runId,
           config: renderInitConfig({ config, host, nodeAddress, version }),
           timeoutSeconds: 600,
+          fixed: fixedSettings(config, nodeAddress),
         }),
       ];
     },

@@ -13,6 +13,13 @@ export const installCni: HostPhase<Cluster> = {
   after: ['init-control-plane'],
   steps(_, cluster) {
     const { podSubnets } = cluster.config.spec.network;
-    return [manifestStep('flannel', renderFlannel({ podSubnets, images: versionsOf(cluster).images.network }), 'kube-flannel', 'init-control-plane')];
+    return [
+      manifestStep(
+        'flannel',
+        renderFlannel({ podSubnets, images: versionsOf(cluster).images.network }),
+        'kube-flannel',
+        'init-control-plane',
+      ),
+    ];
   },
 };

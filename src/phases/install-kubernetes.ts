@@ -2,6 +2,8 @@ import { readAsset } from '../assets.ts';
 import type { HostPhase } from '../engine/phase.ts';
 import { artifactOf, hostsOf, type Cluster } from '../kubernetes/cluster.ts';
 import type { Action } from '../ops/action.ts';
+import { kubernetesPaths } from '../kubernetes/paths.ts';
+import { directoryStep } from '../steps/edit-step.ts';
 import { artifactStep } from '../steps/artifact-step.ts';
 import { fileStep, sha256 } from '../steps/file-step.ts';
 import { digestDropIn, serviceStep } from '../steps/service-step.ts';
@@ -34,10 +36,29 @@ export const installKubernetes: HostPhase<Cluster> = {
           verifyContent: cluster.options.verifyContent,
         }),
       ),
+      directoryStep('static-pods', kubernetesPaths.manifests, '755'),
       fileStep({ id: 'kubelet-unit', path: kubeletPaths.unit, content: unit, mode: '644', then: [reload] }),
-      fileStep({ id: 'kubelet-kubeadm', path: kubeletPaths.kubeadmDropIn, content: dropIn, mode: '644', then: [reload] }),
-      fileStep({ id: 'kubelet-digest', path: kubeletPaths.digestDropIn, content: digestDropIn(digest), mode: '644', then: [reload] }),
-      serviceStep({ id: 'kubelet-service', unit: 'kubelet.service', digest, then: [], runsOnlyWith: '/var/lib/kubelet/config.yaml' }),
+      fileStep({
+        id: 'kubelet-kubeadm',
+        path: kubeletPaths.kubeadmDropIn,
+        content: dropIn,
+        mode: '644',
+        then: [reload],
+      }),
+      fileStep({
+        id: 'kubelet-digest',
+        path: kubeletPaths.digestDropIn,
+        content: digestDropIn(digest),
+        mode: '644',
+        then: [reload],
+      }),
+      serviceStep({
+        id: 'kubelet-service',
+        unit: 'kubelet.service',
+        digest,
+        then: [],
+        runsOnlyWith: '/var/lib/kubelet/config.yaml',
+      }),
     ];
   },
 };

@@ -31,7 +31,10 @@ export const installRuntime: HostPhase<Cluster> = {
   steps(host, cluster) {
     const member = memberOf(cluster, host);
     const kept = keptContainerd(member);
-    const config = renderContainerdConfig(versionsOf(cluster).images.pause, cluster.config.spec.runtime.containerd.config);
+    const config = renderContainerdConfig(
+      versionsOf(cluster).images.pause,
+      cluster.config.spec.runtime.containerd.config,
+    );
     const unit = readAsset('templates/systemd/containerd.service');
     const containerd = artifactOf(cluster, host, 'containerd');
     const digest = sha256([config, kept ?? `${unit}${containerd.version}${containerd.sha256 ?? ''}`].join('\n'));
@@ -39,12 +42,37 @@ export const installRuntime: HostPhase<Cluster> = {
       ...['containerd', 'runc', 'cni-plugins', 'crictl']
         // A runtime that was there before brings its own runc.
         .filter((name) => kept === undefined || (name !== 'containerd' && name !== 'runc'))
-        .map((name) => artifactStep({ artifact: artifactOf(cluster, host, name), install: installOf(name), verifyContent: cluster.options.verifyContent })),
-      fileStep({ id: 'containerd-config', path: containerdPaths.config, content: config, mode: '644', ...(kept === undefined ? {} : { keepAs: containerdPaths.keptConfig }) }),
+        .map((name) =>
+          artifactStep({
+            artifact: artifactOf(cluster, host, name),
+            install: installOf(name),
+            verifyContent: cluster.options.verifyContent,
+          }),
+        ),
+      fileStep({
+        id: 'containerd-config',
+        path: containerdPaths.config,
+        content: config,
+        mode: '644',
+        ...(kept === undefined ? {} : { keepAs: containerdPaths.keptConfig }),
+      }),
       ...registrySteps(cluster),
-      fileStep({ id: 'crictl-config', path: '/etc/crictl.yaml', content: `runtime-endpoint: ${criSocket}\nimage-endpoint: ${criSocket}\ntimeout: 30\n`, mode: '644' }),
-      ...(kept === undefined ? [fileStep({ id: 'containerd-unit', path: containerdPaths.unit, content: unit, mode: '644', then: [reload] })] : []),
-      fileStep({ id: 'containerd-digest', path: containerdPaths.dropIn, content: digestDropIn(digest), mode: '644', then: [reload] }),
+      fileStep({
+        id: 'crictl-config',
+        path: '/etc/crictl.yaml',
+        content: `runtime-endpoint: ${criSocket}\nimage-endpoint: ${criSocket}\ntimeout: 30\n`,
+        mode: '644',
+      }),
+      ...(kept === undefined
+        ? [fileStep({ id: 'containerd-unit', path: containerdPaths.unit, content: unit, mode: '644', then: [reload] })]
+        : []),
+      fileStep({
+        id: 'containerd-digest',
+        path: containerdPaths.dropIn,
+        content: digestDropIn(digest),
+        mode: '644',
+        then: [reload],
+      }),
       serviceStep({ id: 'containerd-service', unit: 'containerd.service', digest, then: [waitForContainerd] }),
     ];
   },
@@ -69,7 +97,13 @@ function keptContainerd(member: Member): string | undefined {
 function registrySteps(cluster: Cluster): Step[] {
   return Object.entries(cluster.config.spec.runtime.registries).flatMap(([registry, config]) =>
     renderRegistryFiles(registry, config, cluster.files.get(config.ca ?? '')).map(({ path, content, mode }) =>
-      fileStep({ id: path, path, content, mode, ...(config.credentials === undefined ? {} : { secrets: cluster.secrets }) }),
+      fileStep({
+        id: path,
+        path,
+        content,
+        mode,
+        ...(config.credentials === undefined ? {} : { secrets: cluster.secrets }),
+      }),
     ),
   );
 }

@@ -42,17 +42,38 @@ export function joinWorkers(runId: string): HostPhase<Cluster> {
 async function makeToken(cluster: Cluster, context: RunContext): Promise<void> {
   const { host } = firstControlPlane(cluster);
   // It makes a Secret in the cluster and changes nothing on the host, so what is known of the host still holds.
-  const create = commandQuery(['kubeadm', 'token', 'create', '--ttl=15m', '--description=installer: join of workers', `--kubeconfig=${kubernetesPaths.adminConf}`], { timeoutSeconds: 60 });
+  const create = commandQuery(
+    [
+      'kubeadm',
+      'token',
+      'create',
+      '--ttl=15m',
+      '--description=installer: join of workers',
+      `--kubeconfig=${kubernetesPaths.adminConf}`,
+    ],
+    { timeoutSeconds: 60 },
+  );
   const ca = fileQuery(kubernetesPaths.caCertificate);
   const seen = await host.observeOnce([create, ca], { signal: context.signal });
   const token = seen(create);
   const certificate = seen(ca);
-  const value = token.state === 'present' && token.value.exitCode === 0 ? token.value.stdout.trim().split('\n').at(-1) : undefined;
+  const value =
+    token.state === 'present' && token.value.exitCode === 0 ? token.value.stdout.trim().split('\n').at(-1) : undefined;
   if (value === undefined || certificate.state !== 'present') {
     const reason = token.state === 'present' ? token.value.stderr.trim() : `kubeadm is ${token.state}`;
-    throw new InstallerError({ code: 'JOIN_TOKEN_FAILED', host: host.name, message: `cannot make a token for the join of workers: ${reason}`, remedy: 'see whether the API server answers on this host, then run again' });
+    throw new InstallerError({
+      code: 'JOIN_TOKEN_FAILED',
+      host: host.name,
+      message: `cannot make a token for the join of workers: ${reason}`,
+      remedy: 'see whether the API server answers on this host, then run again',
+    });
   }
   context.setSecret(tokenName, value);
   const { publicKey } = new X509Certificate(certificate.value.content ?? '');
-  cluster.secrets.set(caHashName, `sha256:${createHash('sha256').update(publicKey.export({ type: 'spki', format: 'der' })).digest('hex')}`);
+  cluster.secrets.set(
+    caHashName,
+    `sha256:${createHash('sha256')
+      .update(publicKey.export({ type: 'spki', format: 'der' }))
+      .digest('hex')}`,
+  );
 }

@@ -75,6 +75,10 @@ function swapStep(): Step {
     const lines = answer.state === 'present' ? (answer.value.content ?? '').trim().split('\n').slice(1) : [];
     if (lines.length === 0) return noChanges;
     const devices = lines.map((line) => line.split(/\s+/)[0]).join(', ');
-    return changes({ summary: `turn swap off (${devices})`, disruptive: true, actions: [{ kind: 'run', argv: ['swapoff', '-a'], timeoutSeconds: 110 }] });
+    return changes({
+      summary: `turn swap off (${devices})`,
+      disruptive: true,
+      actions: [{ kind: 'run', argv: ['swapoff', '-a'], timeoutSeconds: 110 }],
+    });
   });
 }

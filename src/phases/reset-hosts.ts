@@ -4,7 +4,13 @@ import { hostsOf, isControlPlane, memberOf, workers, type Cluster, type Member }
 import { containerdPaths } from '../kubernetes/containerd-config.ts';
 import { unitName } from '../kubernetes/intent.ts';
 import { kubernetesPaths } from '../kubernetes/paths.ts';
-import { kubeadmResetStep, removeArtifactStep, removeInterfacesStep, removeRulesStep, removeServiceStep } from '../kubernetes/reset-steps.ts';
+import {
+  kubeadmResetStep,
+  removeArtifactStep,
+  removeInterfacesStep,
+  removeRulesStep,
+  removeServiceStep,
+} from '../kubernetes/reset-steps.ts';
 import type { Action } from '../ops/action.ts';
 import { hostPaths } from '../ops/host-paths.ts';
 import { fileQuery } from '../ops/query.ts';
@@ -37,7 +43,11 @@ function resetSteps(member: Member, cluster: Cluster): Step[] {
   if (member.facts.identity === undefined) return [];
   return [
     kubeadmResetStep(unitName(cluster.clusterId, 'kubeadm-reset')),
-    removeServiceStep('kubelet.service', ['/etc/systemd/system/kubelet.service', '/etc/systemd/system/kubelet.service.d'], []),
+    removeServiceStep(
+      'kubelet.service',
+      ['/etc/systemd/system/kubelet.service', '/etc/systemd/system/kubelet.service.d'],
+      [],
+    ),
     ...runtimeSteps(member, cluster),
     ...['kubeadm', 'kubelet', 'kubectl', 'crictl', 'cni-plugins', 'runc', 'containerd'].map(removeArtifactStep),
     absentStep('crictl-config', '/etc/crictl.yaml'),
@@ -48,15 +58,28 @@ function resetSteps(member: Member, cluster: Cluster): Step[] {
     removeRulesStep('ip6tables'),
     absentStep('kernel-parameters', '/etc/sysctl.d/90-installer.conf'),
     absentStep('kernel-modules', '/etc/modules-load.d/installer.conf'),
-    editStep({ id: 'hosts-block', path: '/etc/hosts', summary: "remove the names of the cluster's hosts", edit: (content) => editHostsBlock(content, []) }),
-    editStep({ id: 'swap-entries', path: '/etc/fstab', summary: 'restore swap', edit: restoreSwapEntries, then: [{ kind: 'run', argv: ['swapon', '-a'], timeoutSeconds: 30 }] }),
+    editStep({
+      id: 'hosts-block',
+      path: '/etc/hosts',
+      summary: "remove the names of the cluster's hosts",
+      edit: (content) => editHostsBlock(content, []),
+    }),
+    editStep({
+      id: 'swap-entries',
+      path: '/etc/fstab',
+      summary: 'restore swap',
+      edit: restoreSwapEntries,
+      then: [{ kind: 'run', argv: ['swapon', '-a'], timeoutSeconds: 30 }],
+    }),
     stateStep(),
   ];
 }
 
 /** Ours goes with its data; one that was on the host before gets its configuration back and goes on. */
 function runtimeSteps(member: Member, cluster: Cluster): Step[] {
-  const registries = Object.keys(cluster.config.spec.runtime.registries).map((registry) => `${containerdPaths.registries}/${registry.replaceAll(':', '_')}`);
+  const registries = Object.keys(cluster.config.spec.runtime.registries).map(
+    (registry) => `${containerdPaths.registries}/${registry.replaceAll(':', '_')}`,
+  );
   const { containerd } = member.facts;
   if (containerd === undefined || containerd.isOurs) {
     const clean: Action[] = [
@@ -67,7 +90,13 @@ function runtimeSteps(member: Member, cluster: Cluster): Step[] {
       { kind: 'remove', path: '/var/lib/containerd' },
       { kind: 'remove', path: '/etc/containerd' },
     ];
-    return [removeServiceStep('containerd.service', [containerdPaths.unit, '/etc/systemd/system/containerd.service.d', '/var/lib/containerd', '/etc/containerd'], clean)];
+    return [
+      removeServiceStep(
+        'containerd.service',
+        [containerdPaths.unit, '/etc/systemd/system/containerd.service.d', '/var/lib/containerd', '/etc/containerd'],
+        clean,
+      ),
+    ];
   }
   return [restoreRuntimeStep(), ...registries.map((path) => absentStep(path, path))];
 }
@@ -78,11 +107,18 @@ function restoreRuntimeStep(): Step {
   return customStep('containerd-config', [dropIn, kept], (seen) => {
     if (seen(dropIn).state === 'absent' && seen(kept).state === 'absent') return noChanges;
     const back: Action[] =
-      seen(kept).state === 'present' ? [{ kind: 'run', argv: ['mv', '-f', containerdPaths.keptConfig, containerdPaths.config], timeoutSeconds: 10 }] : [{ kind: 'remove', path: containerdPaths.config }];
+      seen(kept).state === 'present'
+        ? [{ kind: 'run', argv: ['mv', '-f', containerdPaths.keptConfig, containerdPaths.config], timeoutSeconds: 10 }]
+        : [{ kind: 'remove', path: containerdPaths.config }];
     return changes({
       summary: 'give containerd its own configuration back',
       disruptive: true,
-      actions: [...back, { kind: 'remove', path: containerdPaths.dropIn }, { kind: 'service', unit: '', do: 'daemon-reload' }, { kind: 'service', unit: 'containerd.service', do: 'restart' }],
+      actions: [
+        ...back,
+        { kind: 'remove', path: containerdPaths.dropIn },
+        { kind: 'service', unit: '', do: 'daemon-reload' },
+        { kind: 'service', unit: 'containerd.service', do: 'restart' },
+      ],
     });
   });
 }
@@ -92,6 +128,13 @@ function stateStep(): Step {
   const state = fileQuery(hostPaths.state, { content: false });
   return customStep('installer-state', [state], (seen) => {
     if (seen(state).state === 'absent') return noChanges;
-    return changes({ summary: `remove ${hostPaths.state}`, actions: [{ kind: 'remove', path: hostPaths.intent }, { kind: 'remove', path: hostPaths.artifacts }, { kind: 'remove', path: hostPaths.state }] });
+    return changes({
+      summary: `remove ${hostPaths.state}`,
+      actions: [
+        { kind: 'remove', path: hostPaths.intent },
+        { kind: 'remove', path: hostPaths.artifacts },
+        { kind: 'remove', path: hostPaths.state },
+      ],
+    });
   });
 }

@@ -10,9 +10,10 @@ export const runPrechecks: ClusterPhase<Cluster> = {
   scope: 'cluster',
   id: 'run-prechecks',
   title: 'Check hosts',
+  required: true,
   runsOnDryRun: true,
   run(cluster, { emitter }) {
-    refuseUnknownChecks(cluster.options.ignoreChecks);
+    refuseIgnores(cluster.options.ignoreChecks);
     cluster.clusterId = identify(cluster);
     const findings = runChecks(checks, cluster);
     const ignored = (finding: Finding): boolean => cluster.options.ignoreChecks.includes(finding.check);
@@ -31,7 +32,16 @@ function identify(cluster: Cluster): string {
   return owner?.facts.identity?.clusterId ?? randomBytes(5).toString('hex');
 }
 
-function refuseUnknownChecks(ids: readonly string[]): void {
+function refuseIgnores(ids: readonly string[]): void {
+  const mandatory = checks.filter((check) => check.mandatory === true && ids.includes(check.id));
+  if (mandatory.length > 0) {
+    throw new InstallerError({
+      code: 'CHECK_MANDATORY',
+      message: `${mandatory.map(({ id }) => id).join(', ')} cannot be ignored: it keeps another cluster from being overwritten`,
+      remedy: 'run without --ignore-check for it',
+      exitCode: exitCodes.usage,
+    });
+  }
   const unknown = ids.filter((id) => !checks.some((check) => check.id === id));
   if (unknown.length === 0) return;
   throw new InstallerError({
@@ -44,15 +54,27 @@ function refuseUnknownChecks(ids: readonly string[]): void {
 
 function asPrecheck(error: InstallerError): InstallerError {
   const { code, message, remedy, host, details, cause } = error;
-  return new InstallerError({ code, message, remedy, host, details, cause, exitCode: code === 'INTERNAL' ? exitCodes.internal : exitCodes.precheckFailed });
+  return new InstallerError({
+    code,
+    message,
+    remedy,
+    host,
+    details,
+    cause,
+    exitCode: code === 'INTERNAL' ? exitCodes.internal : exitCodes.precheckFailed,
+  });
 }
 
 function precheckError(findings: readonly Finding[]): InstallerError {
   return new InstallerError({
     code: 'PRECHECK_FAILED',
     message: `${findings.length === 1 ? '1 check' : `${findings.length} checks`} failed; nothing was changed`,
-    remedy: 'mend what is listed, then run the same command again; a check that you know better than is left out with --ignore-check ID',
-    details: findings.map(({ check, host, title, actual, expected, remedy }) => `${host ?? 'cluster'}: ${check}: ${title}: ${actual} (expected: ${expected}); ${remedy}`),
+    remedy:
+      'mend what is listed, then run the same command again; a check that you know better than is left out with --ignore-check ID',
+    details: findings.map(
+      ({ check, host, title, actual, expected, remedy }) =>
+        `${host ?? 'cluster'}: ${check}: ${title}: ${actual} (expected: ${expected}); ${remedy}`,
+    ),
     exitCode: exitCodes.precheckFailed,
   });
 }

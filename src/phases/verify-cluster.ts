@@ -11,17 +11,26 @@ export const verifyCluster: ClusterPhase<Cluster> = {
   title: 'Verify the cluster',
   runsOnDryRun: false,
   async run(cluster, context, { changed }) {
-    const { host } = firstControlPlane(cluster);
+    const member = firstControlPlane(cluster);
+    const { host } = member;
     const names = cluster.config.spec.hosts.map(({ name }) => name);
     const hasNetwork = cluster.config.spec.network.plugin !== 'none';
     if (!hasNetwork) {
-      context.emitter.emit({ type: 'log', level: 'info', message: 'spec.network.plugin is none: nodes become Ready and pods start when a network plugin is installed' });
+      context.emitter.emit({
+        type: 'log',
+        level: 'info',
+        message: 'spec.network.plugin is none: nodes become Ready and pods start when a network plugin is installed',
+      });
       return [];
     }
     await waitForConditions(host, [nodesReady(names), systemPodsReady], context);
     if (changed > 0) {
-      const { questions } = await probeNetwork(host, names, versionsOf(cluster).images.probe, context);
-      context.emitter.emit({ type: 'log', level: 'info', message: `names, service addresses and pods of other hosts answer from every node (${questions} probes)` });
+      const { questions } = await probeNetwork(member, names, versionsOf(cluster).images.probe, context);
+      context.emitter.emit({
+        type: 'log',
+        level: 'info',
+        message: `names, service addresses and pods of other hosts answer from every node (${questions} probes)`,
+      });
     }
     return [];
   },

@@ -28,7 +28,10 @@ export function writeKubeconfig(path: string): ClusterPhase<Cluster> {
         });
       }
       const endpoint = cluster.config.spec.kubernetes.controlPlaneEndpoint;
-      const server = endpoint === undefined ? formatEndpoint(config.local ? nodeAddress : config.address, apiPort) : formatEndpoint(endpoint.host, endpoint.port);
+      const server =
+        endpoint === undefined
+          ? formatEndpoint(config.local ? nodeAddress : config.address, apiPort)
+          : formatEndpoint(endpoint.host, endpoint.port);
       const text = renderKubeconfig(seen.value.content ?? '', server, (secret) => context.emitter.addSecret(secret));
       cluster.kubeconfigFile = path;
       const before = await readFile(path, 'utf8').catch(() => undefined);

@@ -40,7 +40,12 @@ export type RunEventBody =
       /** Number of changes applied (or planned, on a dry run). */
       readonly changes: number;
       readonly errors: readonly ErrorReport[];
-      readonly phases: readonly { readonly id: string; readonly status: PhaseStatus; readonly durationMs: number; readonly changes: number }[];
+      readonly phases: readonly {
+        readonly id: string;
+        readonly status: PhaseStatus;
+        readonly durationMs: number;
+        readonly changes: number;
+      }[];
       /** Round trips by host. */
       readonly trips: Readonly<Record<string, number>>;
       /** What to do next, one line each. */
@@ -75,8 +80,21 @@ export type RunEventBody =
       /** The plan depends on something that this earlier phase makes. */
       readonly deferredUntil?: string | undefined;
     }
-  | { readonly type: 'step.applied'; readonly phase: string; readonly host: string; readonly step: string; readonly summary: string; readonly durationMs: number }
-  | { readonly type: 'step.failed'; readonly phase: string; readonly host: string; readonly step: string; readonly error: ErrorReport }
+  | {
+      readonly type: 'step.applied';
+      readonly phase: string;
+      readonly host: string;
+      readonly step: string;
+      readonly summary: string;
+      readonly durationMs: number;
+    }
+  | {
+      readonly type: 'step.failed';
+      readonly phase: string;
+      readonly host: string;
+      readonly step: string;
+      readonly error: ErrorReport;
+    }
   | {
       readonly type: 'check.finding';
       readonly check: string;
@@ -88,8 +106,19 @@ export type RunEventBody =
       readonly remedy?: string | undefined;
       readonly ignored: boolean;
     }
-  | { readonly type: 'condition.waiting'; readonly condition: string; readonly description: string; readonly elapsedMs: number; readonly lastError?: string | undefined }
-  | { readonly type: 'condition.met'; readonly condition: string; readonly description: string; readonly elapsedMs: number }
+  | {
+      readonly type: 'condition.waiting';
+      readonly condition: string;
+      readonly description: string;
+      readonly elapsedMs: number;
+      readonly lastError?: string | undefined;
+    }
+  | {
+      readonly type: 'condition.met';
+      readonly condition: string;
+      readonly description: string;
+      readonly elapsedMs: number;
+    }
   /** One script that went to a host: for the run log. `summary` holds no secrets. */
   | {
       readonly type: 'command.finished';
@@ -101,7 +130,12 @@ export type RunEventBody =
       readonly bytesSent: number;
       readonly bytesReceived: number;
     }
-  | { readonly type: 'log'; readonly level: 'debug' | 'info' | 'warning' | 'error'; readonly host?: string | undefined; readonly message: string }
+  | {
+      readonly type: 'log';
+      readonly level: 'debug' | 'info' | 'warning' | 'error';
+      readonly host?: string | undefined;
+      readonly message: string;
+    }
   | {
       readonly type: 'transfer.progress';
       readonly host?: string | undefined;

@@ -132,7 +132,10 @@ export function createTtyModel(): TtyModel {
           waits.delete(event.condition);
           break;
         case 'log':
-          if (event.level !== 'debug') notice = firstLine(`${event.level}: ${withHost(event.host, event.message)}`);
+          if (event.level === 'debug') break;
+          notice = firstLine(
+            `${event.level === 'info' ? '' : `${event.level}: `}${withHost(event.host, event.message)}`,
+          );
           break;
         case 'check.finding':
         case 'run.finished':

@@ -28,7 +28,11 @@ export function artifactStep(input: ArtifactStepInput): Step {
     plan(seen) {
       const answer = seen(query);
       if (answer.state === 'unknown') {
-        return blocked('RECORD_UNREADABLE', `cannot read the record of ${artifact.name}: ${answer.reason}`, 'see whether the file system is healthy, then run again');
+        return blocked(
+          'RECORD_UNREADABLE',
+          `cannot read the record of ${artifact.name}: ${answer.reason}`,
+          'see whether the file system is healthy, then run again',
+        );
       }
       const reason = differs(answer.state === 'present' ? answer.value : undefined, artifact);
       if (reason === undefined) return noChanges;
@@ -40,7 +44,8 @@ export function artifactStep(input: ArtifactStepInput): Step {
 function differs(seen: ArtifactSeen | undefined, artifact: Artifact): string | undefined {
   if (seen === undefined) return 'not installed by this installer yet';
   if (seen.version !== artifact.version) return `${seen.version} is installed`;
-  if (artifact.sha256 !== undefined && seen.sourceSha256 !== artifact.sha256) return 'the installed release has another digest';
+  if (artifact.sha256 !== undefined && seen.sourceSha256 !== artifact.sha256)
+    return 'the installed release has another digest';
   if (seen.altered.length > 0) return `altered since: ${seen.altered.join(', ')}`;
   return undefined;
 }

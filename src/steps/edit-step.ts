@@ -20,7 +20,11 @@ export function editStep(input: EditStepInput): Step {
     plan(seen) {
       const answer = seen(query);
       if (answer.state === 'unknown') {
-        return blocked('FILE_UNREADABLE', `cannot read ${input.path}: ${answer.reason}`, 'see whether the file system is healthy, then run again');
+        return blocked(
+          'FILE_UNREADABLE',
+          `cannot read ${input.path}: ${answer.reason}`,
+          'see whether the file system is healthy, then run again',
+        );
       }
       const before = answer.state === 'present' ? (answer.value.content ?? '') : '';
       const after = input.edit(before);
@@ -45,13 +49,45 @@ export function absentStep(id: string, path: string, then: readonly Action[] = [
     plan(seen) {
       const answer = seen(query);
       if (answer.state === 'absent') return noChanges;
-      if (answer.state === 'unknown') return blocked('FILE_UNREADABLE', `cannot read ${path}: ${answer.reason}`, 'see whether the file system is healthy');
+      if (answer.state === 'unknown')
+        return blocked(
+          'FILE_UNREADABLE',
+          `cannot read ${path}: ${answer.reason}`,
+          'see whether the file system is healthy',
+        );
       return changes({ summary: `remove ${path}`, actions: [{ kind: 'remove', path }, ...then] });
     },
   };
 }
 
+/** Makes a folder be there. */
+export function directoryStep(id: string, path: string, mode: string): Step {
+  const query = fileQuery(path, { content: false });
+  return {
+    id,
+    observe: [query],
+    plan(seen) {
+      const answer = seen(query);
+      if (answer.state === 'unknown')
+        return blocked(
+          'FILE_UNREADABLE',
+          `cannot read ${path}: ${answer.reason}`,
+          'see whether the file system is healthy',
+        );
+      if (answer.state === 'present' && answer.value.type !== 'directory')
+        return blocked('NOT_A_FOLDER', `${path} is not a folder`, 'move it away, then run again');
+      return answer.state === 'present'
+        ? noChanges
+        : changes({ summary: `make folder ${path}`, actions: [{ kind: 'directory', path, mode }] });
+    },
+  };
+}
+
 /** A step made of its parts, for what has no shape of its own. */
-export function customStep(id: string, observe: readonly Query[], plan: (seen: Answers) => ReturnType<Step['plan']>): Step {
+export function customStep(
+  id: string,
+  observe: readonly Query[],
+  plan: (seen: Answers) => ReturnType<Step['plan']>,
+): Step {
   return { id, observe, plan };
 }

@@ -30,7 +30,7 @@ export function fileStep(input: FileStepInput): Step {
       const answer = seen(query);
       if (answer.state === 'unknown') return unreadable(path, answer.reason);
       const file = answer.state === 'present' ? answer.value : undefined;
-      if (file !== undefined && file.type === 'directory') return notAFile(path);
+      if (file?.type === 'directory' || file?.type === 'other') return notAFile(path, file.type);
       const wanted = sha256(secrets === undefined ? content : fillSecrets(content, secrets));
       const reasons = [
         ...(file === undefined ? ['it is missing'] : []),
@@ -44,7 +44,11 @@ export function fileStep(input: FileStepInput): Step {
         before: secrets === undefined ? file?.content : undefined,
         after: content,
         ...(input.disruptive === true ? { disruptive: true } : {}),
-        actions: [...keep(input, file !== undefined), { kind: 'write-file', path, content, mode }, ...(input.then ?? [])],
+        actions: [
+          ...keep(input, file !== undefined),
+          { kind: 'write-file', path, content, mode },
+          ...(input.then ?? []),
+        ],
       };
       return changes(change);
     },
@@ -62,9 +66,25 @@ export function sha256(text: string): string {
 }
 
 function unreadable(path: string, reason: string): ReturnType<Step['plan']> {
-  return blocked('FILE_UNREADABLE', `cannot read ${path}: ${reason}`, 'see whether the file system is healthy, then run again');
+  return blocked(
+    'FILE_UNREADABLE',
+    `cannot read ${path}: ${reason}`,
+    'see whether the file system is healthy, then run again',
+  );
 }
 
-function notAFile(path: string): ReturnType<Step['plan']> {
-  return blocked('NOT_A_FILE', `${path} is a folder`, 'move it away, then run again');
+function notAFile(path: string, type: 'directory' | 'other'): ReturnType<Step['plan']> {
+  const unit = /\/systemd\/system\/([^/]+\.service)$/.exec(path)?.[1];
+  // systemd masks a unit by a link to /dev/null. Somebody wanted that, and nothing may be written into a device.
+  if (type === 'other' && unit !== undefined)
+    return blocked(
+      'NOT_A_FILE',
+      `${unit} is masked, or ${path} is a device`,
+      `where the unit may run: systemctl unmask ${unit}; then run again`,
+    );
+  return blocked(
+    'NOT_A_FILE',
+    `${path} is ${type === 'directory' ? 'a folder' : 'neither a file nor a link to one'}`,
+    'move it away, then run again',
+  );
 }

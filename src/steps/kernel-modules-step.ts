@@ -31,16 +31,28 @@ export function kernelModulesStep(id: string, path: string, features: readonly K
     plan(seen) {
       const modules = seen(loadedModules);
       const fileSeen = seen(file);
-      if (fileSeen.state === 'unknown') return blocked('FILE_UNREADABLE', `cannot read ${path}: ${fileSeen.reason}`, 'see whether the file system is healthy');
-      const loaded = new Set((modules.state === 'present' ? (modules.value.content ?? '') : '').split('\n').map((line) => line.split(' ')[0]));
+      if (fileSeen.state === 'unknown')
+        return blocked(
+          'FILE_UNREADABLE',
+          `cannot read ${path}: ${fileSeen.reason}`,
+          'see whether the file system is healthy',
+        );
+      const loaded = new Set(
+        (modules.state === 'present' ? (modules.value.content ?? '') : '')
+          .split('\n')
+          .map((line) => line.split(' ')[0]),
+      );
       const missing = features.filter((feature) => !feature.isPresent(seen)).map(({ module }) => module);
       // What is built in needs no line: loading it at boot would only fail there.
-      const wanted = features.map(({ module }) => module).filter((module) => missing.includes(module) || loaded.has(module));
+      const wanted = features
+        .map(({ module }) => module)
+        .filter((module) => missing.includes(module) || loaded.has(module));
       const before = fileSeen.state === 'present' ? (fileSeen.value.content ?? '') : undefined;
       const after = wanted.length === 0 ? before : `${wanted.join('\n')}\n`;
       if (missing.length === 0 && before === after) return noChanges;
       return changes({
-        summary: missing.length === 0 ? `load ${wanted.join(', ')} at boot` : `load kernel modules ${missing.join(', ')}`,
+        summary:
+          missing.length === 0 ? `load ${wanted.join(', ')} at boot` : `load kernel modules ${missing.join(', ')}`,
         before,
         after,
         actions: [

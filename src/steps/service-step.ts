@@ -27,7 +27,12 @@ export function serviceStep(input: ServiceStepInput): Step {
     plan(seen) {
       const answer = seen(query);
       const mayRun = needed === undefined || seen(needed).state === 'present';
-      if (answer.state === 'unknown') return blocked('SERVICE_UNKNOWN', `cannot read the state of ${input.unit}: ${answer.reason}`, 'see whether systemd answers on the host');
+      if (answer.state === 'unknown')
+        return blocked(
+          'SERVICE_UNKNOWN',
+          `cannot read the state of ${input.unit}: ${answer.reason}`,
+          'see whether systemd answers on the host',
+        );
       const list = planService(input, answer.state === 'present' ? answer.value : undefined, mayRun);
       return list.length === 0 ? noChanges : changes(...list);
     },

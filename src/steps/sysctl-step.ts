@@ -11,13 +11,21 @@ export interface SysctlSetting {
 /** Makes kernel parameters hold now and after a reboot, through one file of ours. */
 export function sysctlStep(id: string, path: string, settings: readonly SysctlSetting[]): Step {
   const file = fileQuery(path);
-  const values = settings.map((setting) => ({ setting, query: fileQuery(`/proc/sys/${setting.key.replaceAll('.', '/')}`) }));
+  const values = settings.map((setting) => ({
+    setting,
+    query: fileQuery(`/proc/sys/${setting.key.replaceAll('.', '/')}`),
+  }));
   return {
     id,
     observe: [file, ...values.map(({ query }) => query)],
     plan(seen) {
       const fileSeen = seen(file);
-      if (fileSeen.state === 'unknown') return blocked('FILE_UNREADABLE', `cannot read ${path}: ${fileSeen.reason}`, 'see whether the file system is healthy');
+      if (fileSeen.state === 'unknown')
+        return blocked(
+          'FILE_UNREADABLE',
+          `cannot read ${path}: ${fileSeen.reason}`,
+          'see whether the file system is healthy',
+        );
       const content = fileSeen.state === 'present' ? (fileSeen.value.content ?? '') : '';
       const rows = values.map(({ setting, query }) => {
         const answer = seen(query);

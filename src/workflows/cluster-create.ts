@@ -2,6 +2,7 @@ import type { Phase } from '../engine/phase.ts';
 import type { ExitCode } from '../errors.ts';
 import type { Cluster } from '../kubernetes/cluster.ts';
 import type { Limiter } from '../lib/concurrency.ts';
+import { configureComponents } from '../phases/configure-components.ts';
 import { connect } from '../phases/connect.ts';
 import { distributeImages } from '../phases/distribute-images.ts';
 import { gatherFacts } from '../phases/gather-facts.ts';
@@ -44,13 +45,18 @@ function clusterCreatePhases(limiter: Limiter, runId: string, kubeconfigFile: st
     initControlPlane(runId),
     installCni,
     joinWorkers(runId),
+    configureComponents,
     labelNodes,
     verifyCluster,
     writeKubeconfig(kubeconfigFile),
   ];
 }
 
-export async function runClusterCreate(options: ClusterCreateInput, emitter: Emitter, signal: AbortSignal): Promise<{ exitCode: ExitCode }> {
+export async function runClusterCreate(
+  options: ClusterCreateInput,
+  emitter: Emitter,
+  signal: AbortSignal,
+): Promise<{ exitCode: ExitCode }> {
   const config = await loadClusterConfig(options.configFile);
   return runOnCluster(
     { ...options, config },

@@ -18,7 +18,11 @@ export interface ResetInput {
 }
 
 /** Takes this cluster, and no other's, off the hosts of the file. */
-export async function runReset(options: ResetInput, emitter: Emitter, signal: AbortSignal): Promise<{ exitCode: ExitCode }> {
+export async function runReset(
+  options: ResetInput,
+  emitter: Emitter,
+  signal: AbortSignal,
+): Promise<{ exitCode: ExitCode }> {
   const config = await loadClusterConfig(options.configFile);
   const { name } = config.metadata;
   if (options.confirm !== name) {
@@ -33,8 +37,18 @@ export async function runReset(options: ResetInput, emitter: Emitter, signal: Ab
     { ...options, config, skipPhases: [], verifyContent: false, ignoreChecks: [] },
     {
       name: 'reset',
-      phases: (limiter, kubeconfigFile) => [connect(limiter), gatherFacts, checkIdentity, resetWorkers, resetControlPlanes, removeKubeconfig(kubeconfigFile)],
-      next: (status) => (status === 'ok' && !options.dryRun ? [`installer cluster-create -c ${options.configFile}   # makes it anew`] : []),
+      phases: (limiter, kubeconfigFile) => [
+        connect(limiter),
+        gatherFacts,
+        checkIdentity,
+        resetWorkers,
+        resetControlPlanes,
+        removeKubeconfig(kubeconfigFile),
+      ],
+      next: (status) =>
+        status === 'ok' && !options.dryRun
+          ? [`installer cluster-create -c ${options.configFile}   # makes it anew`]
+          : [],
     },
     emitter,
     signal,

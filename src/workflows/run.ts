@@ -28,10 +28,19 @@ export interface RunParts {
 }
 
 /** Runs a workflow on the hosts of a cluster file, closes every connection, and gives the exit code. */
-export async function runOnCluster(options: RunClusterOptions, parts: RunParts, emitter: Emitter, signal: AbortSignal): Promise<{ exitCode: ExitCode }> {
+export async function runOnCluster(
+  options: RunClusterOptions,
+  parts: RunParts,
+  emitter: Emitter,
+  signal: AbortSignal,
+): Promise<{ exitCode: ExitCode }> {
   const secrets = new Map<string, string>();
   const { config } = options;
-  const cluster = createCluster(config, { verifyContent: options.verifyContent, ignoreChecks: options.ignoreChecks }, secrets);
+  const cluster = createCluster(
+    config,
+    { verifyContent: options.verifyContent, ignoreChecks: options.ignoreChecks },
+    secrets,
+  );
   const limiter = createLimiter(options.concurrency);
   const context: RunContext = {
     runId: options.runId,
@@ -45,7 +54,10 @@ export async function runOnCluster(options: RunClusterOptions, parts: RunParts, 
       secrets.set(name, value);
     },
   };
-  const workflow: Workflow<Cluster> = { name: parts.name, phases: parts.phases(limiter, kubeconfigPath(options.configFile, config)) };
+  const workflow: Workflow<Cluster> = {
+    name: parts.name,
+    phases: parts.phases(limiter, kubeconfigPath(options.configFile, config)),
+  };
   try {
     const result = await runWorkflow({
       workflow,

@@ -4,9 +4,8 @@ import { readFileSync, readdirSync } from 'node:fs';
 export interface SeenProcess {
   readonly host: string;
   readonly pid: number;
+  readonly firstSeenMs: number;
   argv: readonly string[];
-  firstSeenMs: number;
-  lastSeenMs: number;
 }
 
 /**
@@ -14,89 +13,86 @@ export interface SeenProcess {
  * loses its power is watched on when it is back.
  */
 export interface Sampler {
-  /** Processes of kubeadm with this subcommand that were seen since a moment of `performance.now()`. */
+  /** Processes of kubeadm with this subcommand that began since a moment of `performance.now()`. */
   kubeadm(subcommand: string, sinceMs?: number): SeenProcess[];
-  /** The most that ever ran side by side on one host. */
-  mostAtOnce(subcommand: string, sinceMs?: number): number;
+  /** The most of them that ever ran side by side on one host. */
+  mostAtOnce(subcommand: string): number;
+  /** The hosts on which one runs. */
+  running(subcommand: string): string[];
   /** Every command line that was seen, with blanks between the arguments. */
   commandLines(): string[];
-  running(subcommand: string): boolean;
   scans(): number;
   stop(): void;
 }
 
+interface Tracked {
+  readonly firstSeenMs: number;
+  process?: SeenProcess;
+}
+
 const intervalMs = 100;
-/** For so long a process may still be the shell that is about to become another program. */
+/** For so long a process may still be on its way: into its cgroup, and from a shell to another program. */
 const youngMs = 2000;
 
 export function startSampler(lab: string): Sampler {
-  const alive = new Map<number, SeenProcess | 'elsewhere'>();
+  const alive = new Map<number, Tracked>();
   const all: SeenProcess[] = [];
   const lines = new Set<string>();
-  const most = new Map<string, { count: number; atMs: number }[]>();
-  const ownCgroup = new RegExp(`/installer-lab/${lab}/(node\\d+)(/|$)`, 'm');
-  let count = 0;
+  const most = new Map<string, number>();
+  const cgroup = new RegExp(`/installer-lab/${lab}/(node\\d+)(/|$)`, 'm');
+  let scans = 0;
 
   function look(pid: number, now: number): void {
-    const known = alive.get(pid);
-    if (known === 'elsewhere') return;
-    if (known !== undefined) {
-      known.lastSeenMs = now;
-      if (now - known.firstSeenMs < youngMs) learn(known);
-      return;
+    const tracked = alive.get(pid) ?? { firstSeenMs: now };
+    alive.set(pid, tracked);
+    if (now - tracked.firstSeenMs > youngMs) return;
+    if (tracked.process === undefined) {
+      const host = cgroup.exec(readText(`/proc/${pid}/cgroup`))?.[1];
+      if (host === undefined) return;
+      tracked.process = { host, pid, firstSeenMs: now, argv: [] };
+      all.push(tracked.process);
     }
-    const host = ownCgroup.exec(readText(`/proc/${pid}/cgroup`))?.[1];
-    if (host === undefined) {
-      // What a shell of this machine starts enters the cgroup of a host only a moment later.
-      if (readText(`/proc/${pid}/cgroup`).includes('installer-lab')) alive.set(pid, 'elsewhere');
-      return;
-    }
-    const process: SeenProcess = { host, pid, argv: [], firstSeenMs: now, lastSeenMs: now };
-    learn(process);
-    alive.set(pid, process);
-    all.push(process);
-  }
-
-  function learn(process: SeenProcess): void {
-    const argv = readText(`/proc/${process.pid}/cmdline`).split('\0').slice(0, -1);
+    const argv = readText(`/proc/${pid}/cmdline`).split('\0').slice(0, -1);
     if (argv.length === 0) return;
-    process.argv = argv;
+    tracked.process.argv = argv;
     lines.add(argv.join(' '));
   }
 
   function scan(): void {
+    scans += 1;
     const now = performance.now();
-    count += 1;
-    const pids = readdirSync('/proc').flatMap((name) => (/^\d+$/.test(name) ? [Number(name)] : []));
-    const present = new Set(pids);
-    for (const pid of alive.keys()) if (!present.has(pid)) alive.delete(pid);
+    const pids = new Set(readdirSync('/proc').flatMap((name) => (/^\d+$/.test(name) ? [Number(name)] : [])));
+    for (const pid of alive.keys()) if (!pids.has(pid)) alive.delete(pid);
     for (const pid of pids) look(pid, now);
-    const now2 = new Map<string, number>();
-    for (const process of alive.values()) {
-      if (process === 'elsewhere') continue;
-      const subcommand = subcommandOf(process);
-      if (subcommand === undefined) continue;
-      const key = `${process.host} ${subcommand}`;
-      now2.set(key, (now2.get(key) ?? 0) + 1);
-    }
-    for (const [key, running] of now2) {
+    for (const [key, count] of countRunning()) {
       const subcommand = key.split(' ')[1] ?? '';
-      most.set(subcommand, [...(most.get(subcommand) ?? []), { count: running, atMs: now }]);
+      most.set(subcommand, Math.max(count, most.get(subcommand) ?? 0));
     }
+  }
+
+  function countRunning(): Map<string, number> {
+    const counts = new Map<string, number>();
+    for (const { process } of alive.values()) {
+      const subcommand = process === undefined ? undefined : subcommandOf(process);
+      if (process === undefined || subcommand === undefined) continue;
+      const key = `${process.host} ${subcommand}`;
+      counts.set(key, (counts.get(key) ?? 0) + 1);
+    }
+    return counts;
   }
 
   scan();
   const timer = setInterval(scan, intervalMs);
-  const kubeadm = (subcommand: string, sinceMs = 0): SeenProcess[] =>
-    all.filter((process) => subcommandOf(process) === subcommand && process.firstSeenMs >= sinceMs);
   return {
-    kubeadm,
-    mostAtOnce: (subcommand, sinceMs = 0) =>
-      Math.max(0, ...(most.get(subcommand) ?? []).filter(({ atMs }) => atMs >= sinceMs).map((sample) => sample.count)),
-    commandLines: () => [...lines],
+    kubeadm: (subcommand, sinceMs = 0) =>
+      all.filter((process) => subcommandOf(process) === subcommand && process.firstSeenMs >= sinceMs),
+    mostAtOnce: (subcommand) => most.get(subcommand) ?? 0,
     running: (subcommand) =>
-      [...alive.values()].some((process) => process !== 'elsewhere' && subcommandOf(process) === subcommand),
-    scans: () => count,
+      [...alive.values()].flatMap(({ process }) =>
+        process !== undefined && subcommandOf(process) === subcommand ? [process.host] : [],
+      ),
+    commandLines: () => [...lines],
+    scans: () => scans,
     stop: () => clearInterval(timer),
   };
 }

@@ -12,7 +12,11 @@ export const clockInSync: ClusterCheck = {
   expected: 'within 1 s of the median of all hosts; 10 s at most',
   remedy: 'set up chrony or another time service on the host',
   run(cluster) {
-    const rows = cluster.members.flatMap(({ config, facts }) => (facts.clockMs === undefined || facts.askedAtMs === undefined ? [] : [{ host: config.name, offsetMs: facts.clockMs - facts.askedAtMs }]));
+    const rows = cluster.members.flatMap(({ config, facts }) =>
+      facts.clockMs === undefined || facts.askedAtMs === undefined
+        ? []
+        : [{ host: config.name, offsetMs: facts.clockMs - facts.askedAtMs }],
+    );
     const sorted = rows.map(({ offsetMs }) => offsetMs).toSorted((a, b) => a - b);
     const median = sorted[Math.floor((sorted.length - 1) / 2)] ?? 0;
     return rows.flatMap(({ host, offsetMs }) => {

@@ -11,7 +11,9 @@ function duplicates(cluster: Cluster, valueOf: (member: Member) => string | unde
     if (value === undefined || value === '') return [];
     const owner = owners.get(value);
     if (owner === undefined) owners.set(value, member.config.name);
-    return owner === undefined ? [] : [{ host: member.config.name, actual: `${what} ${value} is that of ${owner} too` }];
+    return owner === undefined
+      ? []
+      : [{ host: member.config.name, actual: `${what} ${value} is that of ${owner} too` }];
   });
 }
 

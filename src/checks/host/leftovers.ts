@@ -7,7 +7,8 @@ export const noLeftovers: HostCheck = {
   title: 'Something of another cluster is here',
   severity: 'error',
   expected: 'no files of kubeadm, etcd or a network plugin, but those of this very cluster',
-  remedy: 'where they are not needed any more: kubeadm reset --force, then remove /etc/cni/net.d; where they are, this is not the host',
+  remedy:
+    'where they are not needed any more: kubeadm reset --force, then remove /etc/cni/net.d; where they are, this is not the host',
   run(member, cluster) {
     if (belongsToCluster(member, cluster)) return [];
     const { leftovers } = member.facts;
@@ -17,6 +18,7 @@ export const noLeftovers: HostCheck = {
 
 export const sameCluster: HostCheck = {
   id: 'same-cluster',
+  mandatory: true,
   scope: 'host',
   title: 'The host belongs to another cluster',
   severity: 'error',
@@ -24,16 +26,21 @@ export const sameCluster: HostCheck = {
   remedy: 'take it out of that cluster first: installer reset with that cluster file',
   run(member, cluster) {
     const { identity, identityUnreadable } = member.facts;
-    if (identityUnreadable !== undefined) return [{ actual: `/var/lib/installer/cluster.json cannot be read: ${identityUnreadable}` }];
+    if (identityUnreadable !== undefined)
+      return [{ actual: `/var/lib/installer/cluster.json cannot be read: ${identityUnreadable}` }];
     if (identity === undefined) return [];
-    if (identity.clusterName !== cluster.config.metadata.name) return [{ actual: `cluster ${identity.clusterName} (${identity.clusterId})` }];
-    return identity.clusterId === cluster.clusterId ? [] : [{ actual: `another cluster of the same name (${identity.clusterId}, not ${cluster.clusterId})` }];
+    if (identity.clusterName !== cluster.config.metadata.name)
+      return [{ actual: `cluster ${identity.clusterName} (${identity.clusterId})` }];
+    return identity.clusterId === cluster.clusterId
+      ? []
+      : [{ actual: `another cluster of the same name (${identity.clusterId}, not ${cluster.clusterId})` }];
   },
 };
 
 /** Another kubelet under a running cluster would be an upgrade without its order and its backups. */
 export const versionUnchanged: HostCheck = {
   id: 'version-unchanged',
+  mandatory: true,
   scope: 'host',
   title: 'The cluster runs another Kubernetes version',
   severity: 'error',
@@ -42,6 +49,8 @@ export const versionUnchanged: HostCheck = {
   run(member, cluster) {
     const { kubeletVersion, identity } = member.facts;
     const wanted = versionsOf(cluster).kubernetes.version;
-    return identity === undefined || kubeletVersion === undefined || kubeletVersion === wanted ? [] : [{ actual: `${kubeletVersion} is installed, the file says ${wanted}` }];
+    return identity === undefined || kubeletVersion === undefined || kubeletVersion === wanted
+      ? []
+      : [{ actual: `${kubeletVersion} is installed, the file says ${wanted}` }];
   },
 };

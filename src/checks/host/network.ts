@@ -6,7 +6,14 @@ const nodePorts = [10248, 10249, 10250, 10256];
 const controlPlanePorts = [2379, 2380, 6443, 10257, 10259];
 
 /** Names as the kernel has them: fifteen characters at most. */
-const kubernetesProcesses = new Set(['kubelet', 'kube-proxy', 'kube-apiserver', 'kube-scheduler', 'kube-controller', 'etcd']);
+const kubernetesProcesses = new Set([
+  'kubelet',
+  'kube-proxy',
+  'kube-apiserver',
+  'kube-scheduler',
+  'kube-controller',
+  'etcd',
+]);
 
 export const portsFree: HostCheck = {
   id: 'ports-free',
@@ -16,12 +23,16 @@ export const portsFree: HostCheck = {
   expected: 'no other process listens there',
   remedy: 'stop the process, or move it to another port',
   run(member, cluster) {
-    if (member.facts.listeners === undefined) return [{ actual: 'the listening ports could not be read', severity: 'warning' }];
+    if (member.facts.listeners === undefined)
+      return [{ actual: 'the listening ports could not be read', severity: 'warning' }];
     const wanted = isControlPlane(member) ? [...nodePorts, ...controlPlanePorts] : nodePorts;
     const taken = member.facts.listeners.filter(({ protocol, port }) => protocol === 'tcp' && wanted.includes(port));
-    const isOurs = (process: string | undefined): boolean => belongsToCluster(member, cluster) && kubernetesProcesses.has(process ?? '');
+    const isOurs = (process: string | undefined): boolean =>
+      belongsToCluster(member, cluster) && kubernetesProcesses.has(process ?? '');
     const ports = new Map(taken.filter(({ process }) => !isOurs(process)).map(({ port, process }) => [port, process]));
-    return [...ports].map(([port, process]) => ({ actual: `port ${port} is held by ${process ?? 'an unknown process'}` }));
+    return [...ports].map(([port, process]) => ({
+      actual: `port ${port} is held by ${process ?? 'an unknown process'}`,
+    }));
   },
 };
 
@@ -47,10 +58,13 @@ export const defaultRoute: HostCheck = {
   title: 'No default route',
   severity: 'error',
   expected: 'a default route, or one that covers the service subnet',
-  remedy: 'add a default route (a gateway that does not forward will do), or a route for the service subnet to the interface of the node address',
+  remedy:
+    'add a default route (a gateway that does not forward will do), or a route for the service subnet to the interface of the node address',
   run({ facts }, cluster) {
     const wanted = new Set(['default', '0.0.0.0/0', '::/0', ...cluster.config.spec.network.serviceSubnets]);
-    return facts.routes.some(({ destination }) => wanted.has(destination)) ? [] : [{ actual: facts.routes.map(({ destination }) => destination).join(', ') || 'no routes' }];
+    return facts.routes.some(({ destination }) => wanted.has(destination))
+      ? []
+      : [{ actual: facts.routes.map(({ destination }) => destination).join(', ') || 'no routes' }];
   },
 };
 
@@ -63,8 +77,19 @@ export const resolverAnswers: HostCheck = {
   expected: 'an answer, also "no such name", within 1 s',
   remedy: 'correct /etc/resolv.conf; on a site without DNS, name an address there that refuses at once',
   run({ facts }) {
-    if (facts.resolverMs === undefined) return [{ actual: `no answer within 6 s from ${facts.nameservers.join(', ') || 'no nameserver'}` }];
-    if (facts.nameservers.length === 0) return [{ actual: '/etc/resolv.conf names no nameserver; CoreDNS would have nobody to ask', severity: 'warning' }];
-    return facts.resolverMs > 1000 ? [{ actual: `${(facts.resolverMs / 1000).toFixed(1)} s from ${facts.nameservers.join(', ')}`, severity: facts.resolverMs > 4000 ? 'error' : 'warning' }] : [];
+    if (facts.resolverMs === undefined)
+      return [{ actual: `no answer within 6 s from ${facts.nameservers.join(', ') || 'no nameserver'}` }];
+    if (facts.nameservers.length === 0)
+      return [
+        { actual: '/etc/resolv.conf names no nameserver; CoreDNS would have nobody to ask', severity: 'warning' },
+      ];
+    return facts.resolverMs > 1000
+      ? [
+          {
+            actual: `${(facts.resolverMs / 1000).toFixed(1)} s from ${facts.nameservers.join(', ')}`,
+            severity: facts.resolverMs > 4000 ? 'error' : 'warning',
+          },
+        ]
+      : [];
   },
 };

@@ -9,7 +9,8 @@ export const architectureSupported: HostCheck = {
   severity: 'error',
   expected: architectures.join(' or '),
   remedy: 'use another host: Kubernetes is not published for this one',
-  run: ({ facts }) => (architectures.some((name) => name === facts.architecture) ? [] : [{ actual: facts.architecture }]),
+  run: ({ facts }) =>
+    architectures.some((name) => name === facts.architecture) ? [] : [{ actual: facts.architecture }],
 };
 
 /** Source: systemd-run with --remain-after-exit and RuntimeMaxSec, systemd 229 and later. */
@@ -42,7 +43,22 @@ export const cgroupVersion: HostCheck = {
 };
 
 /** What phases, kubeadm and kubelet call; source: kubeadm's preflight for the latter. */
-const required = ['tar', 'ip', 'ss', 'iptables', 'mount', 'nsenter', 'sysctl', 'swapoff', 'flock', 'sha256sum', 'systemd-run', 'xargs', 'diff', 'timeout'];
+const required = [
+  'tar',
+  'ip',
+  'ss',
+  'iptables',
+  'mount',
+  'nsenter',
+  'sysctl',
+  'swapoff',
+  'flock',
+  'sha256sum',
+  'systemd-run',
+  'xargs',
+  'diff',
+  'timeout',
+];
 const recommended = ['conntrack', 'ethtool', 'socat', 'tc'];
 
 export const toolsPresent: HostCheck = {
@@ -58,7 +74,16 @@ export const toolsPresent: HostCheck = {
     const useful = recommended.filter((tool) => !facts.tools.has(tool));
     return [
       ...(missing.length === 0 ? [] : [{ actual: `missing: ${missing.join(', ')}` }]),
-      ...(useful.length === 0 ? [] : [{ actual: `missing: ${useful.join(', ')}`, severity: 'warning', expected: recommended.join(', '), remedy: 'install conntrack, ethtool, socat and iproute2; port-forward and some network plugins need them' } as const]),
+      ...(useful.length === 0
+        ? []
+        : [
+            {
+              actual: `missing: ${useful.join(', ')}`,
+              severity: 'warning',
+              expected: recommended.join(', '),
+              remedy: 'install conntrack, ethtool, socat and iproute2; port-forward and some network plugins need them',
+            } as const,
+          ]),
     ];
   },
 };
@@ -86,7 +111,8 @@ export const runtimeUsable: HostCheck = {
     const { containerd } = facts;
     if (containerd === undefined || containerd.isOurs) return [];
     const wanted = cluster.config.spec.runtime.containerd.version;
-    const isGood = Number(containerd.version.split('.')[0]) >= 2 && (wanted === undefined || wanted === containerd.version);
+    const isGood =
+      Number(containerd.version.split('.')[0]) >= 2 && (wanted === undefined || wanted === containerd.version);
     return isGood ? [] : [{ actual: `containerd ${containerd.version} at ${containerd.path}` }];
   },
 };
