@@ -68,17 +68,21 @@ async function convergePhase(input: LaneInput, lanePhase: LanePhase, ahead: Quer
   const { host, context } = input;
   const waited = await Promise.all((lanePhase.phase.after ?? []).map((id) => input.gates.wait(id, context.signal)));
   if (lanePhase.phase.looksAgain === true && waited.includes(true) && !context.dryRun) host.forget();
+  // Of a script whose end is not known, what is no longer wanted was done by it.
+  let tried = 0;
   for (let attempt = 1; ; attempt += 1) {
     const plan = await planHost(input, lanePhase, ahead);
     if (attempt === 1) emitPlan(input, lanePhase, plan);
     if (context.dryRun) return plan.changes.length;
     if (plan.changes.length === 0) {
       if (plan.deferred.length > 0) throw notConvergedError(host, plan);
-      return 0;
+      return tried;
     }
     await lanePhase.prepare();
     if (context.signal.aborted) throw interruptedError();
-    if (await applyPlan(input, lanePhase, plan, ahead, attempt)) return plan.changes.length;
+    const outcome = await applyPlan(input, lanePhase, plan, ahead, attempt);
+    if (outcome === 'applied') return Math.max(tried, plan.changes.length);
+    if (outcome === 'unknown') tried = Math.max(tried, plan.changes.length);
   }
 }
 
@@ -109,14 +113,14 @@ async function planHost(input: LaneInput, lanePhase: LanePhase, ahead: Queries):
   return last;
 }
 
-/** True where the changes were applied and hold; false where the host has to be planned anew. */
+/** 'applied' where the changes hold; else the host has to be planned anew, and 'stale' means that nothing was done. */
 async function applyPlan(
   input: LaneInput,
   lanePhase: LanePhase,
   plan: HostPlan,
   ahead: Queries,
   attempt: number,
-): Promise<boolean> {
+): Promise<'applied' | 'stale' | 'unknown'> {
   const { host, context } = input;
   const { phase } = lanePhase;
   const actions = coalesceReloads(plan.changes.flatMap(({ change }) => change.actions));
@@ -135,7 +139,7 @@ async function applyPlan(
     if (result.status === 'stale') {
       if (attempt >= maxAttempts) throw keepsChangingError(host);
       host.forget();
-      return false;
+      return 'stale';
     }
     emitApplied(input, phase.id, plan, new Map(actions.map((action, index) => [action, result.actionMs[index] ?? 0])));
   } catch (error) {
@@ -148,13 +152,13 @@ async function applyPlan(
       message: `${messageOf(error)}; looking again before anything is repeated`,
     });
     host.forget();
-    return false;
+    return 'unknown';
   } finally {
     grace.end();
   }
   const after = planSteps(lanePhase.steps, await host.observe(ahead));
   if (after.changes.length + after.deferred.length + after.blocked.length > 0) throw notConvergedError(host, after);
-  return true;
+  return 'applied';
 }
 
 /** Tells each change with the time of its own actions. */

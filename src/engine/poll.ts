@@ -1,5 +1,5 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import type { InstallerError } from '../errors.ts';
+import { sleep } from '../lib/deadline.ts';
 import { interruptedError } from './gates.ts';
 import type { RunContext } from './phase.ts';
 
@@ -33,7 +33,7 @@ export async function pollUntil(input: PollInput): Promise<void> {
       context.emitter.emit({ type: 'condition.waiting', condition: id, description, elapsedMs, lastError });
     }
     try {
-      await sleep(input.intervalMs, undefined, { signal: context.signal });
+      await sleep(input.intervalMs, context.signal);
     } catch {
       throw interruptedError();
     }

@@ -1,12 +1,12 @@
 import { isDeepStrictEqual } from 'node:util';
 import { parse, stringify } from 'yaml';
-import { z } from 'zod';
 import { blocked, changes, deferred, noChanges, type Change, type Step } from '../engine/step.ts';
 import { isPlain, mergeDeep } from '../lib/merge.ts';
 import type { Action } from '../ops/action.ts';
 import { fileQuery } from '../ops/query.ts';
 import type { JsonObject } from '../spec/schema.ts';
-import { kubectlArgv, kubectlFailure, kubectlJson, kubectlQuery } from './kubectl.ts';
+import { clusterObjectsQuery, configMapData } from './cluster-objects.ts';
+import { kubectlArgv, kubectlFailure, kubectlJson } from './kubectl.ts';
 import { kubernetesPaths } from './paths.ts';
 
 const kubeletFile = fileQuery('/var/lib/kubelet/config.yaml');
@@ -55,30 +55,29 @@ interface ConfigMapInput {
   readonly name: string;
   /** Key of the ConfigMap that holds the YAML. */
   readonly key: string;
+  readonly nodeName: string;
   readonly overrides: JsonObject;
   readonly then: readonly Action[];
   readonly needs: string;
 }
 
-const configMapSchema = z.looseObject({ data: z.record(z.string(), z.string()) });
-
 /** Makes the overrides hold in the ConfigMap that kubeadm gives to nodes that join, or that the component itself reads. */
-function configMapStep({ id, name, key, overrides, then, needs }: ConfigMapInput): Step {
-  const query = kubectlQuery(['-n', 'kube-system', 'get', 'configmap', name, '-o', 'json']);
+function configMapStep({ id, name, key, nodeName, overrides, then, needs }: ConfigMapInput): Step {
+  const query = clusterObjectsQuery(nodeName);
   return {
     id,
     observe: [adminConf, query],
     plan(seen) {
       if (seen(adminConf).state === 'absent') return deferred(needs, `compare ConfigMap ${name}`);
-      const found = configMapSchema.safeParse(kubectlJson(seen(query)));
-      if (!found.success)
+      const data = configMapData(kubectlJson(seen(query)), name);
+      if (data === undefined)
         return blocked(
           'API_NOT_ANSWERING',
           `cannot read ConfigMap ${name}: ${kubectlFailure(seen(query))}`,
           'see whether the API server answers on the control plane, then run again',
           60,
         );
-      const before = found.data.data[key] ?? '';
+      const before = data[key] ?? '';
       const after = laidOver(before, overrides);
       if (after === undefined) return noChanges;
       const patch = JSON.stringify({ data: { [key]: after } });
@@ -101,18 +100,19 @@ function configMapStep({ id, name, key, overrides, then, needs }: ConfigMapInput
   };
 }
 
-export function kubeletConfigMapStep(overrides: JsonObject, needs: string): Step {
+export function kubeletConfigMapStep(nodeName: string, overrides: JsonObject, needs: string): Step {
   return configMapStep({
     id: 'kubelet-config-map',
     name: 'kubelet-config',
     key: 'kubelet',
+    nodeName,
     overrides,
     then: [],
     needs,
   });
 }
 
-export function kubeProxyConfigStep(overrides: JsonObject, needs: string): Step {
+export function kubeProxyConfigStep(nodeName: string, overrides: JsonObject, needs: string): Step {
   const restart: Action = {
     kind: 'run',
     argv: kubectlArgv(['-n', 'kube-system', 'rollout', 'restart', 'daemonset/kube-proxy']),
@@ -122,6 +122,7 @@ export function kubeProxyConfigStep(overrides: JsonObject, needs: string): Step 
     id: 'kube-proxy-config',
     name: 'kube-proxy',
     key: 'config.conf',
+    nodeName,
     overrides,
     then: [restart],
     needs,

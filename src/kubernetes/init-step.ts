@@ -1,13 +1,13 @@
 import { parse } from 'yaml';
-import { z } from 'zod';
 import { blocked, changes, noChanges, type Change, type Step, type StepPlan } from '../engine/step.ts';
 import { isPlain } from '../lib/merge.ts';
 import type { Action } from '../ops/action.ts';
 import { fileQuery, serviceQuery, type Answers } from '../ops/query.ts';
 import type { HostIdentity } from '../hosts/facts.ts';
 import { clearIntent, intentQuery, readIntent, unitName, writeIntent, type Intent } from './intent.ts';
-import { kubectlArgv, kubectlFailure, kubectlJson, kubectlQuery } from './kubectl.ts';
-import { itemNames, parseItems } from './objects.ts';
+import { clusterObjectsQuery, configMapData } from './cluster-objects.ts';
+import { kubectlArgv, kubectlFailure, kubectlJson } from './kubectl.ts';
+import { itemNames } from './objects.ts';
 import { criSocket, kubernetesPaths } from './paths.ts';
 
 export interface InitStepInput {
@@ -42,22 +42,7 @@ const proofs = ['ConfigMap/kubeadm-config', 'ConfigMap/kubelet-config', 'DaemonS
 export function initStep(input: InitStepInput): Step {
   const unit = unitName(input.identity.clusterId, act);
   const unitSeen = serviceQuery(`${unit}.service`);
-  const api = kubectlQuery(
-    [
-      '-n',
-      'kube-system',
-      'get',
-      `node/${input.nodeName}`,
-      'configmap/kubeadm-config',
-      'configmap/kubelet-config',
-      'daemonset/kube-proxy',
-      'deployment/coredns',
-      '--ignore-not-found',
-      '-o',
-      'json',
-    ],
-    { requestSeconds: 5 },
-  );
+  const api = clusterObjectsQuery(input.nodeName);
   return {
     id: act,
     observe: [adminConf, apiManifest, etcdData, intentQuery, unitSeen, api],
@@ -139,16 +124,11 @@ function planSilent(
   );
 }
 
-const kubeadmConfigMap = z.looseObject({
-  metadata: z.looseObject({ name: z.literal('kubeadm-config') }),
-  data: z.looseObject({ ClusterConfiguration: z.string() }),
-});
-
 /** Settings of kubeadm-config that are not what the cluster file says. */
 function differences(answer: unknown, fixed: readonly FixedSetting[]): string[] {
-  const [found] = parseItems(answer, kubeadmConfigMap);
-  if (found === undefined) return [];
-  const configuration: unknown = parse(found.data.ClusterConfiguration);
+  const data = configMapData(answer, 'kubeadm-config');
+  if (data === undefined) return [];
+  const configuration: unknown = parse(data['ClusterConfiguration'] ?? '');
   return fixed.flatMap(({ field, path, value }) => {
     const actual = path.reduce<unknown>((level, key) => (isPlain(level) ? level[key] : undefined), configuration);
     return actual === value ? [] : [`${field} is ${String(actual)}, the file says ${value}`];

@@ -118,6 +118,7 @@ function attach(input: JoinStepInput, unit: string): Change {
     summary: 'wait for the kubeadm join that an earlier run started',
     actions: [
       { kind: 'long', unit, commands: [['kubeadm', 'join']], timeoutSeconds: input.timeoutSeconds, attachOnly: true },
+      registered(input.nodeName),
       removeJoinConfig,
       clearIntent,
     ],

@@ -1,7 +1,9 @@
 import { blocked, changes, deferred, noChanges, type Step } from '../engine/step.ts';
 import type { Action } from '../ops/action.ts';
 import { fileQuery } from '../ops/query.ts';
-import { kubectlArgv, kubectlFailure, kubectlQuery } from './kubectl.ts';
+import { clusterObjectsQuery } from './cluster-objects.ts';
+import { kubectlArgv, kubectlFailure, kubectlJson, kubectlQuery } from './kubectl.ts';
+import { itemNames } from './objects.ts';
 import { kubernetesPaths } from './paths.ts';
 
 const adminConf = fileQuery(kubernetesPaths.adminConf, { content: false });
@@ -10,11 +12,11 @@ const adminConf = fileQuery(kubernetesPaths.adminConf, { content: false });
  * Makes Kubernetes objects be as a manifest says, by server-side apply under the installer's name. What differs is asked of
  * the API server (kubectl diff), so a field that somebody else changed is found, and fields of others are left alone.
  */
-export function manifestStep(id: string, manifest: string, namespace: string, needs: string): Step {
+export function manifestStep(id: string, manifest: string, namespace: string, nodeName: string, needs: string): Step {
   const apply = ['--server-side', '--field-manager=installer', '--force-conflicts', '-f', '-'];
   const diff = kubectlQuery(['diff', ...apply], { stdin: manifest, requestSeconds: 15 });
   // The API server cannot compare objects of a namespace that is not there yet.
-  const exists = kubectlQuery(['get', 'namespace', namespace, '--ignore-not-found', '-o', 'name']);
+  const objects = clusterObjectsQuery(nodeName);
   const run: Action = {
     kind: 'run',
     argv: kubectlArgv(['apply', ...apply], { requestSeconds: 60 }),
@@ -23,12 +25,12 @@ export function manifestStep(id: string, manifest: string, namespace: string, ne
   };
   return {
     id,
-    observe: [adminConf, exists, diff],
+    observe: [adminConf, objects, diff],
     plan(seen) {
       const answer = seen(diff);
       if (seen(adminConf).state === 'absent') return deferred(needs, `apply the manifest of ${id}`);
-      const found = seen(exists);
-      if (found.state === 'present' && found.value.exitCode === 0 && found.value.stdout.trim() === '') {
+      const found = kubectlJson(seen(objects));
+      if (found !== undefined && !itemNames(found).has(`Namespace/${namespace}`)) {
         return changes({ summary: `apply the manifest of ${id}`, after: manifest, actions: [run] });
       }
       if (answer.state !== 'present' || answer.value.exitCode > 1) {

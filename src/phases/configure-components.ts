@@ -13,7 +13,12 @@ export const configureComponents: HostPhase<Cluster> = {
     const { kubelet, kubeProxy } = cluster.config.spec.kubernetes;
     const needs = isControlPlane(memberOf(cluster, host)) ? 'init-control-plane' : 'join-workers';
     const onNode = kubeletConfigStep(kubelet, needs);
-    if (host !== firstControlPlane(cluster).host) return [onNode];
-    return [onNode, kubeletConfigMapStep(kubelet, needs), kubeProxyConfigStep(kubeProxy, needs)];
+    const first = firstControlPlane(cluster);
+    if (host !== first.host) return [onNode];
+    return [
+      onNode,
+      kubeletConfigMapStep(first.config.name, kubelet, needs),
+      kubeProxyConfigStep(first.config.name, kubeProxy, needs),
+    ];
   },
 };

@@ -18,6 +18,7 @@ export const installCni: HostPhase<Cluster> = {
         'flannel',
         renderFlannel({ podSubnets, images: versionsOf(cluster).images.network }),
         'kube-flannel',
+        firstControlPlane(cluster).config.name,
         'init-control-plane',
       ),
     ];
