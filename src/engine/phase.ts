@@ -44,6 +44,8 @@ export interface ClusterPhase<S> {
   readonly required?: boolean;
   /** Also on a dry run: reads only. */
   readonly runsOnDryRun: boolean;
+  /** True where something failed that a later phase will report with more; the run goes on to it. */
+  failed?(state: S): boolean;
   /** Returns what was changed, as summaries. `changed` counts the changes that the run applied before. */
   run(state: S, context: RunContext, progress: { readonly changed: number }): Promise<readonly PlannedChange[]>;
 }

@@ -132,7 +132,8 @@ async function runClusterPhase<S>(
     const changed = records.reduce((sum, { changes }) => sum + changes, 0);
     const done = await phase.run(state, context, { changed });
     record.changes = done.length;
-    if (done.length > 0) record.status = context.dryRun ? 'planned' : 'changed';
+    if (phase.failed?.(state) === true) record.status = 'failed';
+    else if (done.length > 0) record.status = context.dryRun ? 'planned' : 'changed';
   } catch (error) {
     errors.push(...flatten(error));
     record.status = errors.every(({ code }) => code === 'INTERRUPTED') ? 'interrupted' : 'failed';
@@ -178,7 +179,7 @@ async function runHostPhases<S>(
       const mine: LanePhase[] = phases
         .filter((phase) => phase.hosts(state).includes(host))
         .map((phase) => ({
-          phase: phase as unknown as HostPhase<never>,
+          phase: phase as HostPhase<never>,
           steps: phase.steps(host, state),
           prepare: lanePhases.get(phase.id) ?? missingPrepare,
         }));

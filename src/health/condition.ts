@@ -14,7 +14,7 @@ export interface Condition {
   /** Undefined when it holds, else why not yet. */
   judge(seen: Answers): string | undefined;
   /** Asked where it does not come true: what else a reader should see. */
-  readonly explain?: { readonly queries: readonly Query[]; render(seen: Answers): readonly string[] };
+  readonly explain?: { readonly queries: readonly Query[]; readonly render: (seen: Answers) => readonly string[] };
   /** What to do where it does not come true. */
   readonly remedy: string;
 }

@@ -1,6 +1,6 @@
 import { connectLocal } from '../transport/local.ts';
 import { connectSsh, type SshTarget } from '../transport/ssh.ts';
-import type { KeyLoader } from '../transport/ssh-keys.ts';
+import type { KeyLoader } from '../transport/loaded-key.ts';
 import type { Transport } from '../transport/transport.ts';
 import type { HostConfig, SecretSource } from '../spec/schema.ts';
 import { readSecret } from '../spec/secrets.ts';

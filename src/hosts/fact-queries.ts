@@ -10,7 +10,7 @@ export const probedTools = [
 
 /** Where a kubeadm cluster leaves traces; what stands there and is not this cluster's is a leftover. */
 export const leftoverPaths = [
-  '/etc/kubernetes/admin.conf', '/etc/kubernetes/kubelet.conf', '/etc/kubernetes/manifests', '/etc/kubernetes/pki', '/var/lib/etcd/member', '/var/lib/kubelet/pki',
+  '/etc/kubernetes/admin.conf', '/etc/kubernetes/kubelet.conf', '/etc/kubernetes/manifests', '/etc/kubernetes/pki', '/var/lib/etcd/member/snap', '/var/lib/kubelet/pki',
   '/etc/cni/net.d',
 ] as const; // prettier-ignore
 

@@ -1,7 +1,7 @@
 import { spawn } from 'node:child_process';
 import { existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
 import {
   canMakeHostRoot,
   namedSh,
@@ -129,6 +129,20 @@ describe.skipIf(!canMakeHostRoot).each(shells)('a host under $name (needs root a
     await other.apply(input([{ kind: 'run', argv: ['false'], timeoutSeconds: 1 }]));
 
     expect(await host.apply(input([writes('ours')]))).toEqual({ status: 'stale' });
+  });
+
+  it('counts a plan as overtaken that was made while a script was still running', async () => {
+    const other = createHost('n1', transport);
+    await other.observe([generation]);
+    const started = writes('started');
+    const sleep: Action = { kind: 'run', argv: ['sleep', '0.5'], timeoutSeconds: 5 };
+    const running = other.apply(input([started, sleep]));
+    await vi.waitFor(() => expect(existsSync(join(folder, 'started'))).toBe(true));
+    await host.observe([generation]);
+
+    expect(await host.apply(input([writes('ours')], { lockTimeoutSeconds: 5 }))).toEqual({ status: 'stale' });
+    expect(await running).toMatchObject({ status: 'applied' });
+    expect(existsSync(join(folder, 'ours'))).toBe(false);
   });
 
   it('says who holds the lock, applies nothing then, and goes on when it is free', async () => {

@@ -59,7 +59,7 @@ export function renderRegistryFiles(
 ): RegistryFile[] {
   const folder = `${containerdPaths.registries}/${registry.replaceAll(':', '_')}`;
   const server = upstreamServer(registry);
-  const host = {
+  const settings = {
     capabilities: ['pull', 'resolve'],
     ...(caText === undefined ? {} : { ca: `${folder}/ca.crt` }),
     ...(config.insecure ? { skip_verify: true } : {}),
@@ -67,8 +67,9 @@ export function renderRegistryFiles(
       ? {}
       : { header: { Authorization: secretPlaceholder(registrySecretName(registry)) } }),
   };
-  const addresses = config.mirrors.length === 0 ? [server] : config.mirrors;
-  const content = stringify({ server, host: Object.fromEntries(addresses.map((address) => [address, host])) });
+  // Without a host above them the settings are those of the upstream server, which is tried last.
+  const host = Object.fromEntries(config.mirrors.map((address) => [address, settings]));
+  const content = stringify({ server, ...settings, ...(config.mirrors.length === 0 ? {} : { host }) });
   return [
     { path: `${folder}/hosts.toml`, content: `${content}\n`, mode: config.credentials === undefined ? '644' : '600' },
     ...(caText === undefined ? [] : [{ path: `${folder}/ca.crt`, content: caText, mode: '644' }]),

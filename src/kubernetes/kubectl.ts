@@ -36,5 +36,5 @@ export function kubectlJson(seen: Seen<CommandSeen>): unknown {
 export function kubectlFailure(seen: Seen<CommandSeen>): string {
   if (seen.state === 'absent') return 'kubectl is not installed';
   if (seen.state === 'unknown') return seen.reason;
-  return seen.value.stderr.trim().split('\n').at(-1) ?? `kubectl ended with ${seen.value.exitCode}`;
+  return seen.value.stderr.trim().split('\n').at(-1) || `kubectl ended with ${seen.value.exitCode}`;
 }

@@ -46,7 +46,7 @@ export function compileScript(input: ScriptInput): string {
     body.push(
       ...apply.actions.map(
         (_, index) =>
-          `frame A ${index}; uptime; s=$U; (a${index}); rc=$?; uptime; frame a ${index} $rc $s $U; [ $rc -eq 0 ] || exit 0`,
+          `frame A ${index}; uptime; s=$U; (a${index}); rc=$?; raise; uptime; frame a ${index} $rc $s $U; [ $rc -eq 0 ] || exit 0`,
       ),
     );
     body.push(...compileSync(apply.actions.filter((action) => action.kind === 'fetch')));
@@ -66,7 +66,9 @@ function renderLock(holder: string, timeoutSeconds: number, generation: string):
     `printf '%s\\n' ${quote(holder)} >${hostPaths.lock}`,
     `g=$(cat ${hostPaths.generation} 2>/dev/null || echo 0)`,
     `if [ "$g" != ${quote(generation)} ]; then exit ${scriptStatus.stale}; fi`,
-    // Raised before anything is done: a plan made from an older look is never applied on top of half of this.
-    `echo $((g + 1)) >${hostPaths.generation} || exit 1`,
+    `raise() { g=$((g + 1)); echo $g >${hostPaths.generation}; }`,
+    // Raised before anything is done, and after each action: a plan made from a look before or in the middle of this, by
+    // whoever lost the connection to it, is never applied on top of it.
+    'raise || exit 1',
   ];
 }

@@ -58,7 +58,7 @@ long_wait() {
       *) break ;;
     esac
   done
-  tail -c 16000 ${hostPaths.run}/"$1".log 2>/dev/null
+  tail -c 16000 ${hostPaths.run}/"$1".log 2>/dev/null || :
   r=\${s#*Result=}; r=\${r%%[!a-z-]*}
   c=\${s#*ExecMainStatus=}; c=\${c%%[!0-9]*}
   systemctl stop "$1.service" 2>/dev/null || :

@@ -19,6 +19,7 @@ export function connect(limiter: Limiter): ClusterPhase<Cluster> {
     title: 'Connect',
     required: true,
     runsOnDryRun: true,
+    failed: (cluster) => cluster.unreachable.length > 0,
     async run(cluster, context) {
       const keys = createKeyLoader();
       await Promise.all(

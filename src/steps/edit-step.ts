@@ -1,6 +1,7 @@
 import { blocked, changes, noChanges, type Step } from '../engine/step.ts';
 import type { Action } from '../ops/action.ts';
 import { fileQuery, type Query, type Answers } from '../ops/query.ts';
+import { sha256 } from './file-step.ts';
 
 export interface EditStepInput {
   readonly id: string;
@@ -29,6 +30,10 @@ export function editStep(input: EditStepInput): Step {
       const before = answer.state === 'present' ? (answer.value.content ?? '') : '';
       const after = input.edit(before);
       if (after === before) return noChanges;
+      if (answer.state === 'present' && (answer.value.sha256 !== sha256(before) || before.includes('\0'))) {
+        // Written back, bytes that are no text would come out as others.
+        return blocked('NOT_TEXT', `${input.path} is no UTF-8 text`, 'see what is wrong with the file, then run again');
+      }
       const mode = answer.state === 'present' ? answer.value.mode : '644';
       return changes({
         summary: `${input.summary} in ${input.path}`,

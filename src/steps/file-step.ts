@@ -58,7 +58,9 @@ export function fileStep(input: FileStepInput): Step {
 /** The first file of somebody else is the one to keep: what is kept is never written over. */
 function keep(input: FileStepInput, isThere: boolean): Action[] {
   if (!isThere || input.keepAs === undefined) return [];
-  return [{ kind: 'run', argv: ['cp', '-pn', input.path, input.keepAs], timeoutSeconds: 10 }];
+  // Not cp -n: some releases of coreutils fail where the target is there, and others do not.
+  const argv = ['/bin/sh', '-c', '[ -e "$2" ] || cp -p "$1" "$2"', 'sh', input.path, input.keepAs];
+  return [{ kind: 'run', argv, timeoutSeconds: 10 }];
 }
 
 export function sha256(text: string): string {

@@ -4,7 +4,7 @@ import { fileQuery, type Answers } from '../ops/query.ts';
 /** A kernel feature, the module that brings it, and how one sees that it is there, as a module or built in. */
 export interface KernelFeature {
   readonly module: string;
-  isPresent(seen: Answers): boolean;
+  readonly isPresent: (seen: Answers) => boolean;
 }
 
 const fileSystems = fileQuery('/proc/filesystems');
@@ -14,13 +14,19 @@ const loadedModules = fileQuery('/proc/modules');
 export const kubernetesFeatures: readonly KernelFeature[] = [
   {
     module: 'overlay',
-    isPresent: (seen) => {
-      const answer = seen(fileSystems);
-      return answer.state === 'present' && /\boverlay$/m.test(answer.value.content ?? '');
-    },
+    isPresent: hasOverlay,
   },
-  { module: 'br_netfilter', isPresent: (seen) => seen(bridgeSysctl).state === 'present' },
+  { module: 'br_netfilter', isPresent: hasBridgeFilter },
 ];
+
+function hasOverlay(seen: Answers): boolean {
+  const answer = seen(fileSystems);
+  return answer.state === 'present' && /\boverlay$/m.test(answer.value.content ?? '');
+}
+
+function hasBridgeFilter(seen: Answers): boolean {
+  return seen(bridgeSysctl).state === 'present';
+}
 
 /** Makes kernel features be there now, and after a reboot where they are modules. */
 export function kernelModulesStep(id: string, path: string, features: readonly KernelFeature[]): Step {

@@ -2,7 +2,7 @@ import { createAgent } from 'ssh2';
 import type { AnyAuthMethod, BaseAgent, KeyboardInteractiveAuthMethod } from 'ssh2';
 import { InstallerError, messageOf } from '../errors.ts';
 import { createKeyLoader, loadDefaultKeys } from './ssh-keys.ts';
-import type { KeyLoader, LoadedKey } from './ssh-keys.ts';
+import type { KeyLoader, LoadedKey } from './loaded-key.ts';
 import { describeTarget } from './ssh-target.ts';
 import type { ConnectOptions, SshTarget } from './ssh-target.ts';
 

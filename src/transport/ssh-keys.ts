@@ -6,23 +6,11 @@ import ssh2 from 'ssh2';
 import type { ParsedKey } from 'ssh2';
 import { InstallerError, messageOf } from '../errors.ts';
 import { fingerprint } from './known-hosts.ts';
+import type { KeyLoader, LoadedKey } from './loaded-key.ts';
 import { errnoOf } from './ssh-errors.ts';
 
 /** Tried where the target names no way to log in, in the order of ssh(1). */
 const defaultKeyNames = ['id_ed25519', 'id_ecdsa', 'id_rsa'] as const;
-
-/** A private key, ready to sign. */
-export interface LoadedKey {
-  readonly file: string;
-  /** `SHA256:…` of the public half. */
-  readonly fingerprint: string;
-  readonly key: ParsedKey;
-  /** What is odd about the file, for the user. */
-  readonly warnings: readonly string[];
-}
-
-/** Loads private keys, each file and passphrase once: decrypting one takes most of a second. */
-export type KeyLoader = (file: string, passphrase?: string) => Promise<LoadedKey>;
 
 /** Makes a loader that remembers; it lives as long as the connections that share it. */
 export function createKeyLoader(): KeyLoader {

@@ -1,5 +1,5 @@
 import type { Duplex } from 'node:stream';
-import type { KeyLoader } from './ssh-keys.ts';
+import type { KeyLoader } from './loaded-key.ts';
 
 /** How a host's identity is checked: `strict` knows only what the file says, `accept-new` adds hosts not in it yet. */
 export interface KnownHostsSetting {
