@@ -88,14 +88,24 @@ export function createHost(
     return output;
   }
 
+  /** A look changes nothing, so one that a broken connection cut off is simply repeated, once. */
+  async function askAgain(queries: readonly Query[], options: ObserveOptions): Promise<ScriptOutput> {
+    try {
+      return await ask(queries, options);
+    } catch (error) {
+      if (!isOutcomeUnknown(error)) throw error;
+      return ask(queries, options);
+    }
+  }
+
   async function observe(queries: readonly Query[], options: ObserveOptions = {}): Promise<Answers> {
     const missing = dedupe(queries).filter((query) => !known.has(queryKey(query)));
-    if (missing.length > 0) learn(await ask(missing, options), missing);
+    if (missing.length > 0) learn(await askAgain(missing, options), missing);
     return answersFrom(name, known);
   }
 
   async function observeOnce(queries: readonly Query[], options: ObserveOptions = {}): Promise<Answers> {
-    const output = await ask(queries, options);
+    const output = await askAgain(queries, options);
     return answersFrom(
       name,
       new Map(queries.map((query, index) => [queryKey(query), parseAnswer(query, output.queries.get(index))])),

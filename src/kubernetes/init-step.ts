@@ -150,11 +150,8 @@ function unreadableIntent(): StepPlan {
 const preflight = '--ignore-preflight-errors=DirAvailable--etc-kubernetes-manifests';
 
 function runInit(input: InitStepInput, unit: string, isHalfMade: boolean): Change {
-  const reset: Action = {
-    kind: 'run',
-    argv: ['kubeadm', 'reset', '--force', `--cri-socket=${criSocket}`, '--cleanup-tmp-dir'],
-    timeoutSeconds: 180,
-  };
+  // In the unit itself: whoever finds the unit running waits for both, and takes nothing away beside it.
+  const reset = ['kubeadm', 'reset', '--force', `--cri-socket=${criSocket}`, '--cleanup-tmp-dir'];
   return {
     summary: isHalfMade
       ? 'take the half-made control plane away (its API server never answered) and run kubeadm init again'
@@ -162,13 +159,10 @@ function runInit(input: InitStepInput, unit: string, isHalfMade: boolean): Chang
     after: input.config,
     actions: [
       writeIntent({ clusterId: input.identity.clusterId, runId: input.runId, step: act }),
-      ...(isHalfMade ? [reset] : []),
       { kind: 'write-file', path: kubernetesPaths.initConfig, content: input.config, mode: '600' },
       long(unit, input.timeoutSeconds, [
-        'kubeadm',
-        'init',
-        `--config=${kubernetesPaths.initConfig}`,
-        '--skip-token-print',
+        ...(isHalfMade ? [reset] : []),
+        ['kubeadm', 'init', `--config=${kubernetesPaths.initConfig}`, '--skip-token-print'],
       ]),
       ...afterInit(),
     ],
@@ -183,12 +177,14 @@ function completeInit(input: InitStepInput, unit: string, missing: readonly stri
     actions: [
       { kind: 'write-file', path: kubernetesPaths.initConfig, content: input.config, mode: '600' },
       long(unit, input.timeoutSeconds, [
-        'kubeadm',
-        'init',
-        `--config=${kubernetesPaths.initConfig}`,
-        '--skip-token-print',
-        preflight,
-        `--skip-phases=${skipped}`,
+        [
+          'kubeadm',
+          'init',
+          `--config=${kubernetesPaths.initConfig}`,
+          '--skip-token-print',
+          preflight,
+          `--skip-phases=${skipped}`,
+        ],
       ]),
       ...afterInit(),
     ],
@@ -198,7 +194,7 @@ function completeInit(input: InitStepInput, unit: string, missing: readonly stri
 function attach(input: InitStepInput, unit: string): Change {
   return {
     summary: 'wait for the kubeadm init that an earlier run started',
-    actions: [{ ...long(unit, input.timeoutSeconds, ['kubeadm', 'init']), attachOnly: true }, ...afterInit()],
+    actions: [{ ...long(unit, input.timeoutSeconds, [['kubeadm', 'init']]), attachOnly: true }, ...afterInit()],
   };
 }
 
@@ -210,6 +206,14 @@ function afterInit(): Action[] {
   ];
 }
 
-function long(unit: string, timeoutSeconds: number, argv: readonly string[]): Extract<Action, { kind: 'long' }> {
-  return { kind: 'long', unit, commands: [argv], timeoutSeconds };
+/**
+ * The unit itself takes the intent away when kubeadm is done, also where nobody listens any more: an intent that is still
+ * there means that kubeadm init never came to its end, and not that the run was cut off behind it.
+ */
+function long(
+  unit: string,
+  timeoutSeconds: number,
+  commands: readonly (readonly string[])[],
+): Extract<Action, { kind: 'long' }> {
+  return { kind: 'long', unit, commands: [...commands, ['rm', '-f', clearIntent.path]], timeoutSeconds };
 }

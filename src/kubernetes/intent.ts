@@ -32,7 +32,7 @@ export function writeIntent(intent: Intent): Action {
   return { kind: 'write-file', path: hostPaths.intent, content: `${JSON.stringify(intent)}\n`, mode: '600' };
 }
 
-export const clearIntent: Action = { kind: 'remove', path: hostPaths.intent };
+export const clearIntent = { kind: 'remove', path: hostPaths.intent } as const satisfies Action;
 
 /** Text of the identity file. */
 export function renderIdentity(identity: HostIdentity): string {

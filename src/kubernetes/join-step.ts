@@ -85,25 +85,26 @@ function planJoin(
   );
 }
 
-const removeJoinConfig: Action = { kind: 'remove', path: kubernetesPaths.joinConfig };
+const removeJoinConfig = { kind: 'remove', path: kubernetesPaths.joinConfig } as const satisfies Action;
 
 function runJoin(input: JoinStepInput, unit: string, isHalfDone: boolean): Change {
-  const reset: Action = {
-    kind: 'run',
-    argv: ['kubeadm', 'reset', '--force', `--cri-socket=${criSocket}`, '--cleanup-tmp-dir'],
-    timeoutSeconds: 180,
-  };
+  // In the unit itself: whoever finds the unit running waits for both, and takes nothing away beside it.
+  const reset = ['kubeadm', 'reset', '--force', `--cri-socket=${criSocket}`, '--cleanup-tmp-dir'];
   return {
     summary: isHalfDone ? 'take the half-done join away and run kubeadm join again' : 'run kubeadm join',
     after: input.config,
     actions: [
       writeIntent({ clusterId: input.identity.clusterId, runId: input.runId, step: act }),
-      ...(isHalfDone ? [reset] : []),
       { kind: 'write-file', path: kubernetesPaths.joinConfig, content: input.config, mode: '600' },
       {
         kind: 'long',
         unit,
-        commands: [['kubeadm', 'join', `--config=${kubernetesPaths.joinConfig}`]],
+        commands: [
+          ...(isHalfDone ? [reset] : []),
+          ['kubeadm', 'join', `--config=${kubernetesPaths.joinConfig}`],
+          // By the unit itself: an intent that is still there means that kubeadm join never came to its end.
+          ['rm', '-f', clearIntent.path, removeJoinConfig.path],
+        ],
         timeoutSeconds: input.timeoutSeconds,
       },
       registered(input.nodeName),

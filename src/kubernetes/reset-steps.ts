@@ -12,7 +12,7 @@ const clusterPaths = [
   '/var/lib/etcd',
   '/var/lib/kubelet',
   '/var/lib/cni',
-  '/etc/cni/net.d',
+  '/etc/cni',
   '/run/flannel',
   '/var/log/pods',
   '/var/log/containers',

@@ -42,7 +42,8 @@ long_start() {
   s=$(long_state "$1") || return 1
   case $s in
     *LoadState=not-found*) ;;
-    *SubState=running*|*SubState=start*) return 0 ;;
+    # One that came to a good end which nobody has read yet counts as this one: it is never done twice.
+    *SubState=running*|*SubState=start*|*SubState=exited*) return 0 ;;
     *) systemctl stop "$1.service" 2>/dev/null || :; systemctl reset-failed "$1.service" 2>/dev/null || : ;;
   esac
   (umask 077; printf '%s' "$3" >${hostPaths.run}/"$1".sh; : >${hostPaths.run}/"$1".log)

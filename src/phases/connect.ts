@@ -2,6 +2,7 @@ import type { ClusterPhase, RunContext } from '../engine/phase.ts';
 import { reportError, toInstallerError } from '../engine/lane.ts';
 import { connectHost } from '../hosts/connect.ts';
 import { createHost } from '../hosts/host.ts';
+import { reconnecting } from '../hosts/reconnecting.ts';
 import type { Cluster } from '../kubernetes/cluster.ts';
 import type { Limiter } from '../lib/concurrency.ts';
 import type { HostConfig } from '../spec/schema.ts';
@@ -44,11 +45,16 @@ async function connectOne(
   const base = { phase: 'connect', host: config.name } as const;
   emitter.emit({ type: 'host.started', ...base });
   try {
-    const transport = await connectHost(config, {
-      signal: context.signal,
-      keys,
-      addSecret: (value) => emitter.addSecret(value),
-      onWarning: (message) => emitter.emit({ type: 'log', level: 'warning', host: config.name, message }),
+    const warn = (message: string): void => emitter.emit({ type: 'log', level: 'warning', host: config.name, message });
+    const open = (): Promise<Transport> =>
+      connectHost(config, {
+        signal: context.signal,
+        keys,
+        addSecret: (value) => emitter.addSecret(value),
+        onWarning: warn,
+      });
+    const transport = reconnecting(await open(), open, {
+      onReconnect: (reason) => warn(`connecting again: ${reason}`),
     });
     cluster.hosts.set(
       config.name,

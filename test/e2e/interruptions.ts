@@ -1,18 +1,38 @@
 import { expect, test } from 'vitest';
 import { waitUntil } from '../lab/waiting.ts';
-import type { RunningInstaller } from './installer.ts';
-import { describe, errorCodes, planned, seconds, type Stage } from './stage.ts';
+import type { RunEvent } from '../../src/report/events.ts';
+import type { Undo } from '../lab/faults/index.ts';
+import type { InstallerResult, RunningInstaller } from './installer.ts';
+import { describe, errorCodes, freeze, planned, seconds, type Stage } from './stage.ts';
 import { actUnits, kubectl, startsInJournal } from './support.ts';
 
-/** Waits until kubeadm runs on a host; throws where the installer ends before. */
-async function untilKubeadm(stage: Stage, running: RunningInstaller, subcommand: string): Promise<void> {
+const initUnit = /^installer-[0-9a-f]+-kubeadm-init\.service$/;
+const isInitPlanned = (event: RunEvent): boolean =>
+  event.type === 'step.planned' && event.phase === 'init-control-plane';
+
+function attached(subcommand: 'init' | 'join'): string {
+  const [host, phase] = subcommand === 'init' ? ['node1', 'init-control-plane'] : ['node2', 'join-workers'];
+  return `${host} ${phase}: wait for the kubeadm ${subcommand} that an earlier run started`;
+}
+
+function initPlan(result: InstallerResult): string[] {
+  return planned(result).filter((line) => line.includes('init-control-plane'));
+}
+
+/**
+ * Waits until kubeadm runs on the host that a test looks at, and stops it there: an act that is over before the next run
+ * looks would prove nothing. Throws where the installer ends before.
+ */
+async function frozenKubeadm(stage: Stage, running: RunningInstaller, subcommand: 'init' | 'join'): Promise<Undo> {
+  const host = subcommand === 'init' ? 'node1' : 'node2';
   const isEnded = { value: false };
   void running.done.then(() => (isEnded.value = true));
   await waitUntil(`kubeadm ${subcommand}`, 300_000, () => {
-    if (stage.sampler.running(subcommand).length > 0) return true;
+    if (stage.sampler.running(subcommand).includes(host)) return true;
     if (isEnded.value) throw new Error(`the installer ended before kubeadm ${subcommand} ran`);
     return false;
   });
+  return freeze(stage.lab.host(host), ['kubeadm']);
 }
 
 /** Each act ran once on its host: seen from outside, and told by the journal of the host. */
@@ -44,26 +64,30 @@ export function testInterruptions(stageOf: () => Stage): void {
     const since = performance.now();
     stage.state = 'unknown';
     const first = stage.start(['cluster-create', '-c', stage.lab.configFile]);
-    await untilKubeadm(stage, first, 'init');
+    const thawInit = await frozenKubeadm(stage, first, 'init');
     first.kill('SIGKILL');
     expect((await first.done).signal).toBe('SIGKILL');
-    expect(await actUnits(stage.lab.host('node1'))).toEqual([
-      expect.stringMatching(/^installer-[0-9a-f]+-kubeadm-init\.service$/),
-    ]);
+    expect(await actUnits(stage.lab.host('node1'))).toEqual([expect.stringMatching(initUnit)]);
 
     const second = stage.start(['cluster-create', '-c', stage.lab.configFile]);
-    await untilKubeadm(stage, second, 'join');
+    await second.seen('its plan for the control plane', isInitPlanned);
+    await thawInit();
+    const thawJoin = await frozenKubeadm(stage, second, 'join');
     second.kill('SIGKILL');
-    const cutOff = await second.done;
-    expect(planned(cutOff).filter((line) => line.includes('init-control-plane'))).toEqual([
-      'node1 init-control-plane: wait for the kubeadm init that an earlier run started',
-    ]);
+    expect(initPlan(await second.done)).toEqual([attached('init')]);
 
-    const third = await stage.create();
+    const last = stage.start(['cluster-create', '-c', stage.lab.configFile]);
+    await last.seen(
+      'its plan for the workers',
+      (event) => event.type === 'step.planned' && event.phase === 'join-workers',
+    );
+    await thawJoin();
+    const third = await last.done;
     expect(describe(third)).toBe('exit 0, ok');
     stage.state = 'cluster';
     await expectEachOnce(stage, since);
-    expect(planned(third).filter((line) => line.includes('init-control-plane'))).toEqual([]);
+    expect(initPlan(third)).toEqual([]);
+    expect(planned(third).join('\n')).toContain(attached('join'));
     for (const host of stage.lab.hosts) expect(await actUnits(host)).toEqual([]);
     const again = await stage.create();
     expect([describe(again), again.finished?.changes]).toEqual(['exit 0, ok', 0]);
@@ -97,7 +121,7 @@ export function testInterruptions(stageOf: () => Stage): void {
     );
 
     const late = stage.start(['cluster-create', '-c', stage.lab.configFile]);
-    await untilKubeadm(stage, late, 'init');
+    const thaw = await frozenKubeadm(stage, late, 'init');
     const lateAt = performance.now();
     late.kill('SIGINT');
     const lateResult = await late.done;
@@ -109,15 +133,16 @@ export function testInterruptions(stageOf: () => Stage): void {
     expect(atInit?.remedy).toMatch(
       /goes on there as installer-[0-9a-f]+-kubeadm-init\.service; run the same command again/,
     );
-    expect(await actUnits(stage.lab.host('node1'))).toHaveLength(1);
+    expect(await actUnits(stage.lab.host('node1'))).toEqual([expect.stringMatching(initUnit)]);
     expect(lateMs).toBeLessThan(10_000);
 
-    const last = await stage.create();
+    const next = stage.start(['cluster-create', '-c', stage.lab.configFile]);
+    await next.seen('its plan for the control plane', isInitPlanned);
+    await thaw();
+    const last = await next.done;
     expect(describe(last)).toBe('exit 0, ok');
     stage.state = 'cluster';
-    expect(planned(last).filter((line) => line.includes('init-control-plane'))).toEqual([
-      'node1 init-control-plane: wait for the kubeadm init that an earlier run started',
-    ]);
+    expect(initPlan(last)).toEqual([attached('init')]);
     await expectEachOnce(stage, since);
     expect((await kubectl(stage.lab, ['get', '--raw=/readyz'])).trim()).toBe('ok');
     stage.figure(

@@ -53,9 +53,15 @@ export function startSampler(lab: string): Sampler {
       all.push(tracked.process);
     }
     const argv = readText(`/proc/${pid}/cmdline`).split('\0').slice(0, -1);
-    if (argv.length === 0) return;
+    if (argv.length === 0 || isForked(pid, argv)) return;
     tracked.process.argv = argv;
     lines.add(argv.join(' '));
+  }
+
+  /** A program that starts another one is there twice for a moment, until the copy has become the other. */
+  function isForked(pid: number, argv: readonly string[]): boolean {
+    const parent = Number(/^PPid:\s*(\d+)$/m.exec(readText(`/proc/${pid}/status`))?.[1]);
+    return alive.get(parent)?.process?.argv.join(' ') === argv.join(' ');
   }
 
   function scan(): void {

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { must } from '../lab/faults/index.ts';
-import { describe, errorCodes, planned, seconds, type Stage } from './stage.ts';
+import { describe, errorCodes, freeze, planned, seconds, type Stage } from './stage.ts';
 
 /** A control plane that is there and does not answer is never made anew. */
 export function testSickness(stageOf: () => Stage): void {
@@ -50,7 +50,8 @@ export function testSickness(stageOf: () => Stage): void {
     stage.state = 'unknown';
     const data = await inodeOfEtcd(stage);
     const since = performance.now();
-    await must(host, 'pkill -STOP -x kube-apiserver');
+    // kubelet would start it anew after two minutes.
+    const thaw = await freeze(host, ['kubelet', 'kube-apiserver']);
     try {
       const result = await stage.create();
       expect([4, 5]).toContain(result.exitCode);
@@ -58,7 +59,7 @@ export function testSickness(stageOf: () => Stage): void {
       expect(result.finished?.changes).toBe(0);
       stage.figure('API server that hangs told after', seconds(result.durationMs));
     } finally {
-      await must(host, 'pkill -CONT -x kube-apiserver || :');
+      await thaw();
     }
     await expectNoInit(stage, since, data);
     const after = await stage.create();

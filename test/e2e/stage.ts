@@ -1,4 +1,4 @@
-import { mkdir, readFile, readdir, rm } from 'node:fs/promises';
+import { copyFile, mkdir, readFile, readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect } from 'vitest';
 import { must, type Undo } from '../lab/faults/index.ts';
@@ -32,7 +32,11 @@ export interface Stage {
 
 export async function openStage(name: string, log: (line: string) => void): Promise<Stage> {
   await labDown(name, () => undefined);
-  const [binary, lab] = [await installerBinary(), await labUp({ name, hosts: 3, minors: ['1.36'], log })];
+  const built = await installerBinary();
+  const lab = await labUp({ name, hosts: 3, minors: ['1.36'], log });
+  // One and the same program to the end, also where a new one is built meanwhile.
+  const binary = join(lab.dir, 'installer');
+  await copyFile(built, binary);
   const stateDir = join(lab.dir, 'state-home');
   await mkdir(stateDir, { recursive: true });
   const sampler = startSampler(name);
@@ -114,6 +118,14 @@ export async function withFaults<T>(faults: readonly (() => Promise<Undo>)[], ac
   } finally {
     for (const undo of undos.toReversed()) await undo();
   }
+}
+
+/** Stops processes of a host where they are, by their name, and lets them go on with undo. */
+export async function freeze(host: LabHost, names: readonly string[]): Promise<Undo> {
+  for (const name of names) await must(host, ['pkill', '-STOP', '-x', name]);
+  return async () => {
+    for (const name of names) await host.exec(['pkill', '-CONT', '-x', name]);
+  };
 }
 
 /** Somebody else's program on a port that Kubernetes needs. */

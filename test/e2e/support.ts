@@ -5,6 +5,7 @@ import { tryRun } from '../lab/commands.ts';
 import { must } from '../lab/faults/index.ts';
 import type { LabHost } from '../lab/host.ts';
 import type { Lab } from '../lab/lab.ts';
+import { waitUntil } from '../lab/waiting.ts';
 import { diffSnapshots, type FileRecord, type SnapshotDifference } from '../lab/snapshot.ts';
 
 /** A path that may change between two looks at a host although no installer changed it. */
@@ -149,15 +150,29 @@ export async function tryPodNetwork(lab: Lab): Promise<Record<string, string>> {
     for (const { spec, status } of pods) {
       for (const [what, host, port] of targets) {
         const url = `http://${status.podIP}:8080/dial?request=hostname&protocol=http&host=${host}&port=${port}&tries=1`;
-        const asked = await node1.exec(['curl', '-sS', '--retry', '5', '--retry-all-errors', '--max-time', '10', url]);
-        const isAnswered = asked.stdout.includes('"responses":[');
-        answers[`${spec.nodeName} -> ${what}`] = isAnswered ? '' : `${asked.stdout}${asked.stderr}`;
+        answers[`${spec.nodeName} -> ${what}`] = await ask(node1, url);
       }
     }
     return answers;
   } finally {
     await kubectl(lab, ['delete', 'namespace', namespace, '--wait=true', '--timeout=60s', '--request-timeout=0']);
   }
+}
+
+/** Asked again for a while: the rules for a new service take a moment on each node. Empty where there was an answer. */
+async function ask(host: LabHost, url: string): Promise<string> {
+  let error = '';
+  await waitUntil(
+    'an answer from a pod',
+    15_000,
+    async () => {
+      const asked = await host.exec(['curl', '-sS', '--max-time', '10', url]);
+      error = asked.stdout.includes('"responses":[') ? '' : `${asked.stdout}${asked.stderr}`;
+      return error === '';
+    },
+    1000,
+  ).catch(() => undefined);
+  return error;
 }
 
 function renderPods(image: string): string {
