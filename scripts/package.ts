@@ -6,7 +6,7 @@
  *   npm run package -- --check       and fail where it is too large or starts too slowly
  *   npm run package -- --measure     and its size as .xz too, which takes half a minute
  */
-import { execFileSync } from 'node:child_process';
+import { execFileSync, spawnSync } from 'node:child_process';
 import { chmodSync, copyFileSync, mkdirSync, mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -33,24 +33,25 @@ async function makeBinary(): Promise<void> {
     const bundle = join(dist, 'installer.cjs');
     await buildBundle(bundle);
     const node = strippedNode(work);
-    const output = join(work, 'installer');
+    const blob = join(work, 'sea.blob');
     const config = join(work, 'sea.json');
-    writeFileSync(config, JSON.stringify(seaConfig(bundle, node, output)));
-    execFileSync(process.execPath, ['--build-sea', config], { stdio: ['ignore', 'ignore', 'inherit'] });
-    chmodSync(output, 0o755);
+    writeFileSync(config, JSON.stringify(seaConfig(bundle, blob)));
+    execFileSync(process.execPath, ['--experimental-sea-config', config], {
+      stdio: ['ignore', 'ignore', 'pipe'],
+    });
+    inject(node, blob);
+    chmodSync(node, 0o755);
     // A binary that is running cannot be written to, yet it can be replaced.
-    copyFileSync(output, `${binary}.new`);
+    copyFileSync(node, `${binary}.new`);
     renameSync(`${binary}.new`, binary);
   } finally {
     rmSync(work, { recursive: true, force: true });
   }
 }
 
-function seaConfig(main: string, executable: string, output: string): object {
+function seaConfig(main: string, output: string): object {
   return {
     main,
-    mainFormat: 'commonjs',
-    executable,
     output,
     disableExperimentalSEAWarning: true,
     useSnapshot: false,
@@ -60,6 +61,16 @@ function seaConfig(main: string, executable: string, output: string): object {
     execArgvExtension: 'none',
     assets: Object.fromEntries(listAssets('').map((path) => [path, join(packageRoot, path)])),
   };
+}
+
+/** Puts the blob into the copy of Node. Its remarks on a stripped file are shown only where it fails. */
+function inject(node: string, blob: string): void {
+  // Source of the word: Node's documentation of single executable applications.
+  const fuse = 'NODE_SEA_FUSE_fce680ab2cc467b6e072b8b5df1996b2';
+  const postject = join(packageRoot, 'node_modules', 'postject', 'dist', 'cli.js');
+  const args = [postject, node, 'NODE_SEA_BLOB', blob, '--sentinel-fuse', fuse];
+  const { status, stdout, stderr } = spawnSync(process.execPath, args, { encoding: 'utf8' });
+  if (status !== 0) throw new Error(`postject ended with ${status}: ${stdout}${stderr}`);
 }
 
 /** A copy of the running Node without its symbols; stripped before the injection, which adds a section of its own. */

@@ -4,14 +4,6 @@ import { changesOn, converge, planOn } from '../../test/support/steps.ts';
 import { initStep } from './init-step.ts';
 import { renderIdentity } from './intent.ts';
 
-/** The kubeadm commands of a transient unit, without their options. */
-function kubeadmCommands(commands: readonly (readonly string[])[]): string {
-  return commands
-    .filter(([program]) => program === 'kubeadm')
-    .map((argv) => argv.slice(0, 2).join(' '))
-    .join(' && ');
-}
-
 const unit = 'installer-c1-kubeadm-init';
 const intentPath = '/var/lib/installer/intent.json';
 const ours = '{"clusterId":"c1","runId":"r0","step":"kubeadm-init"}\n';
@@ -73,36 +65,39 @@ function hostIn({ intent, files: present = {}, api = 'absent', subState }: Case)
 async function actionsOf(host: FakeHost): Promise<string[]> {
   const planned = await changesOn(host, step);
   return planned.flatMap(({ actions }) =>
-    actions.map((action) => {
-      if (action.kind === 'long') return action.attachOnly === true ? 'attach' : kubeadmCommands(action.commands);
-      if (action.kind === 'run') return action.argv.slice(0, 2).join(' ');
-      if (action.kind === 'write-file' || action.kind === 'remove')
-        return `${action.kind} ${action.path.split('/').at(-1) ?? ''}`;
-      return action.kind;
+    actions.flatMap((action) => {
+      if (action.kind === 'long') {
+        return action.attachOnly === true ? ['attach'] : action.commands.map((argv) => argv.slice(0, 2).join(' '));
+      }
+      if (action.kind === 'write-file' || action.kind === 'remove') {
+        return [`${action.kind} ${action.path.split('/').at(-1) ?? ''}`];
+      }
+      return [action.kind];
     }),
   );
 }
 
-const init = ['write-file kubeadm-init.yaml', 'kubeadm init', 'wait', 'remove intent.json'];
+const start = ['write-file intent.json', 'write-file kubeadm-init.yaml'];
+const init = ['kubeadm init', 'rm -f', 'wait', 'remove intent.json'];
 
 describe('initStep', () => {
   it.each<[string, Case, string[]]>([
-    ['runs kubeadm init on a bare host, after noting the intent', {}, ['write-file intent.json', ...init]],
-    ['runs it too where kubectl is there but no cluster', { api: silent }, ['write-file intent.json', ...init]],
+    ['runs kubeadm init on a bare host, after noting the intent', {}, [...start, ...init]],
+    ['runs it too where kubectl is there but no cluster', { api: silent }, [...start, ...init]],
     [
       'takes its own half-made control plane away first',
       { intent: ours, files, api: silent },
-      ['write-file intent.json', ...init.map((text) => text.replace('kubeadm init', 'kubeadm reset && kubeadm init'))],
+      [...start, 'kubeadm reset', ...init],
     ],
     [
       'does the same where its own act had not made anything yet',
       { intent: ours },
-      ['write-file intent.json', ...init.map((text) => text.replace('kubeadm init', 'kubeadm reset && kubeadm init'))],
+      [...start, 'kubeadm reset', ...init],
     ],
     [
       'does the same where the unit of that act has failed',
       { intent: ours, files, api: silent, subState: 'failed' },
-      ['write-file intent.json', ...init.map((text) => text.replace('kubeadm init', 'kubeadm reset && kubeadm init'))],
+      [...start, 'kubeadm reset', ...init],
     ],
     [
       'waits for its own act that runs still',
@@ -127,7 +122,7 @@ describe('initStep', () => {
     [
       'finishes its own act where proofs are missing',
       { intent: ours, files, api: objects(['Node/cp1', ...allProofs.slice(0, 2)]) },
-      init,
+      ['write-file kubeadm-init.yaml', ...init],
     ],
   ])('%s', async (_name, given, expected) => {
     expect(await actionsOf(hostIn(given))).toEqual(expected);

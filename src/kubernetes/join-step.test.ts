@@ -4,14 +4,6 @@ import { changesOn, converge, planOn } from '../../test/support/steps.ts';
 import { secretPlaceholder } from '../ops/secrets.ts';
 import { joinStep } from './join-step.ts';
 
-/** The kubeadm commands of a transient unit, without their options. */
-function kubeadmCommands(commands: readonly (readonly string[])[]): string {
-  return commands
-    .filter(([program]) => program === 'kubeadm')
-    .map((argv) => argv.slice(0, 2).join(' '))
-    .join(' && ');
-}
-
 const unit = 'installer-c1-kubeadm-join';
 const intentPath = '/var/lib/installer/intent.json';
 const ours = '{"clusterId":"c1","runId":"r0","step":"kubeadm-join"}\n';
@@ -48,32 +40,32 @@ function hostIn({ intent, files = {}, api = 'absent', subState }: Case): FakeHos
 async function actionsOf(host: FakeHost): Promise<string[]> {
   const planned = await changesOn(host, step);
   return planned.flatMap(({ actions }) =>
-    actions.map((action) => {
-      if (action.kind === 'long') return action.attachOnly === true ? 'attach' : kubeadmCommands(action.commands);
-      if (action.kind === 'run') return action.argv.slice(0, 2).join(' ');
-      if (action.kind === 'write-file' || action.kind === 'remove')
-        return `${action.kind} ${action.path.split('/').at(-1) ?? ''}`;
-      return action.kind === 'service' ? `${action.do} ${action.unit}` : action.kind;
+    actions.flatMap((action) => {
+      if (action.kind === 'long') {
+        return action.attachOnly === true ? ['attach'] : action.commands.map((argv) => argv.slice(0, 2).join(' '));
+      }
+      if (action.kind === 'write-file' || action.kind === 'remove') {
+        return [`${action.kind} ${action.path.split('/').at(-1) ?? ''}`];
+      }
+      if (action.kind === 'service') return [`${action.do} ${action.unit}`];
+      return [action.kind];
     }),
   );
 }
 
 const end = ['wait', 'remove kubeadm-join.yaml', 'remove intent.json'];
-const join = ['write-file kubeadm-join.yaml', 'kubeadm join', ...end];
+const start = ['write-file intent.json', 'write-file kubeadm-join.yaml'];
+const join = ['kubeadm join', 'rm -f', ...end];
 
 describe('joinStep', () => {
   it.each<[string, Case, string[]]>([
-    ['runs kubeadm join on a bare host, after noting the intent', {}, ['write-file intent.json', ...join]],
+    ['runs kubeadm join on a bare host, after noting the intent', {}, [...start, ...join]],
     [
       'takes its own half-done join away first',
       { intent: ours, files: credentials, api: silent },
-      ['write-file intent.json', ...join.map((text) => text.replace('kubeadm join', 'kubeadm reset && kubeadm join'))],
+      [...start, 'kubeadm reset', ...join],
     ],
-    [
-      'does the same where kubelet has no credentials yet',
-      { intent: ours },
-      ['write-file intent.json', ...join.map((text) => text.replace('kubeadm join', 'kubeadm reset && kubeadm join'))],
-    ],
+    ['does the same where kubelet has no credentials yet', { intent: ours }, [...start, 'kubeadm reset', ...join]],
     [
       'waits for its own act that runs still',
       { intent: ours, files: credentials, api: known, subState: 'running' },

@@ -54,7 +54,7 @@ async function connectOne(
         onWarning: warn,
       });
     const transport = reconnecting(await open(), open, {
-      onReconnect: (reason) => warn(`connecting again: ${reason}`),
+      onReconnect: () => warn('connecting again'),
     });
     cluster.hosts.set(
       config.name,
