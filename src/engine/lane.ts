@@ -1,6 +1,6 @@
 import { InstallerError, InternalError, messageOf } from '../errors.ts';
-import { isOutcomeUnknown, type Host } from '../hosts/host.ts';
-import { describeAction, type Action } from '../ops/action.ts';
+import { isOutcomeUnknown, type FailedAction, type Host } from '../hosts/host.ts';
+import { describeAction, unitGoneStatus, type Action } from '../ops/action.ts';
 import { coalesceReloads } from '../ops/coalesce.ts';
 import type { ErrorReport, PhaseStatus } from '../report/events.ts';
 import { interruptedError, type Gates } from './gates.ts';
@@ -135,6 +135,11 @@ async function applyPlan(
       timeoutMs: phase.timeoutSeconds * 2000,
       signal: grace.signal,
     });
+    if (result.status === 'failed' && isUnitGone(actions, result.failed) && attempt < maxAttempts) {
+      // The script of a run that was cut off waited for it too, and took its result away.
+      host.forget();
+      return 'unknown';
+    }
     if (result.status === 'failed') throw actionFailedError(host, phase.id, plan, actions, result.failed);
     if (result.status === 'stale') {
       if (attempt >= maxAttempts) throw keepsChangingError(host);
@@ -159,6 +164,11 @@ async function applyPlan(
   const after = planSteps(lanePhase.steps, await host.observe(ahead));
   if (after.changes.length + after.deferred.length + after.blocked.length > 0) throw notConvergedError(host, after);
   return 'applied';
+}
+
+/** True where it is not known how a unit ended: the host tells what it did. */
+function isUnitGone(actions: readonly Action[], failed: FailedAction): boolean {
+  return failed.exitCode === unitGoneStatus && actions[failed.index]?.kind === 'long';
 }
 
 /** Tells each change with the time of its own actions. */

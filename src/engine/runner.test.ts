@@ -1,100 +1,23 @@
-import { afterEach, describe, expect, it, vi } from 'vitest';
-import { createFakeHost, type FakeHost } from '../../test/support/fake-host.ts';
-import { createTestContext, type TestContext } from '../../test/support/run-context.ts';
+import { describe, expect, it, vi } from 'vitest';
+import type { FakeHost } from '../../test/support/fake-host.ts';
+import { createTestContext } from '../../test/support/run-context.ts';
+import {
+  clusterPhase,
+  fileStep,
+  gate,
+  hostPhase,
+  hosts,
+  plainStep,
+  run,
+  statusesOf,
+  type State,
+} from '../../test/support/small-workflow.ts';
 import { InstallerError } from '../errors.ts';
 import { fileQuery } from '../ops/query.ts';
 import { secretPlaceholder } from '../ops/secrets.ts';
-import type { ClusterPhase, HostPhase, Phase } from './phase.ts';
-import { groupPhases, runWorkflow, type RunResult } from './runner.ts';
-import { blocked, changes, deferred, noChanges, type Step, type StepPlan } from './step.ts';
-
-/** The state of these workflows is the list of hosts. */
-type State = readonly FakeHost[];
-
-function hosts(...names: readonly string[]): FakeHost[] {
-  return names.map((name) => createFakeHost(name));
-}
-
-/** Makes a file be there. `onPlan` is told of every plan. */
-function fileStep(path: string, content = 'x', onPlan?: () => void): Step {
-  const query = fileQuery(path);
-  return {
-    id: `file-${path}`,
-    observe: [query],
-    plan(seen) {
-      onPlan?.();
-      const answer = seen(query);
-      if (answer.state === 'present' && answer.value.content === content) return noChanges;
-      const before = answer.state === 'present' ? answer.value.content : undefined;
-      const write = { kind: 'write-file', path, content, mode: '644' } as const;
-      return changes({ summary: `write ${path}`, before, after: content, actions: [write] });
-    },
-  };
-}
-
-function plainStep(id: string, plan: Step['plan'], observe: Step['observe'] = []): Step {
-  return { id, observe, plan };
-}
-
-function hostPhase(id: string, more: Partial<HostPhase<State>> = {}): HostPhase<State> {
-  return {
-    scope: 'host',
-    id,
-    title: id,
-    timeoutSeconds: 5,
-    hosts: (state) => state,
-    steps: () => [fileStep(`/${id}`)],
-    ...more,
-  };
-}
-
-function clusterPhase(id: string, run: ClusterPhase<State>['run'], runsOnDryRun = false): ClusterPhase<State> {
-  return { scope: 'cluster', id, title: id, runsOnDryRun, run };
-}
-
-function run(
-  phases: readonly Phase<State>[],
-  state: State,
-  context: TestContext = createTestContext(),
-  skipPhases: readonly string[] = [],
-): Promise<RunResult> {
-  return runWorkflow({
-    workflow: { name: 'test', phases },
-    state,
-    context,
-    version: '1.2.3',
-    clusterName: 'prod',
-    hostNames: state.map(({ name }) => name),
-    skipPhases,
-    trips: () => Object.fromEntries(state.map(({ name, trips }) => [name, trips])),
-    next: (status) => [`next after ${status}`],
-  });
-}
-
-/** `host.started prepare n1` and so on. */
-function linesOf(context: TestContext, ...types: readonly string[]): string[] {
-  return context.events
-    .filter(({ type }) => types.includes(type))
-    .map((event) =>
-      [event.type, 'phase' in event ? event.phase : '', 'host' in event ? event.host : ''].join(' ').trim(),
-    );
-}
-
-function statusesOf(context: TestContext): Record<string, string> {
-  return Object.fromEntries(context.of('phase.finished').map(({ phase, status }) => [phase, status]));
-}
-
-/** A promise that the test opens. */
-function gate(): { readonly opened: Promise<void>; open(): void } {
-  const { promise, resolve } = Promise.withResolvers<undefined>();
-  return { opened: promise.then(() => undefined), open: () => resolve(undefined) };
-}
-
-const lost = new InstallerError({ code: 'SSH_CONNECTION_LOST', message: 'the connection was lost' });
-
-afterEach(() => {
-  vi.useRealTimers();
-});
+import type { ClusterPhase, Phase } from './phase.ts';
+import { groupPhases } from './runner.ts';
+import { changes, deferred, noChanges, type StepPlan } from './step.ts';
 
 describe('a run', () => {
   it('takes every host through the phases in their order, and a cluster phase after all of them', async () => {
@@ -206,6 +129,15 @@ describe('a run', () => {
     expect(context.events).toEqual([]);
   });
 
+  it('refuses to skip a phase that others stand on', async () => {
+    const phase: Phase<State> = { ...clusterPhase('connect', () => Promise.resolve([])), required: true };
+
+    await expect(run([phase], hosts('n1'), createTestContext(), ['connect'])).rejects.toMatchObject({
+      code: 'PHASE_REQUIRED',
+      exitCode: 2,
+    });
+  });
+
   it('finishes a phase that has no hosts, and what waits for it', async () => {
     const state = hosts('n1');
     const context = createTestContext();
@@ -220,7 +152,7 @@ describe('a run', () => {
     const context = createTestContext();
     const secret = 'abcdef.0123456789abcdef';
     const phase = hostPhase('a', {
-      before: (_, { setSecret }) => (setSecret('token', secret), Promise.resolve()),
+      before: (_, given) => (given.setSecret('token', secret), Promise.resolve()),
       steps: () => [
         {
           ...fileStep('/conf', `token: ${secretPlaceholder('token')}`),
@@ -268,11 +200,11 @@ describe('lanes', () => {
 
     expect(doneBySlow).toEqual([]);
     expect(slow.done).toHaveLength(2);
-    expect(linesOf(context, 'host.finished')).toEqual([
-      'host.finished a fast',
-      'host.finished b fast',
-      'host.finished a slow',
-      'host.finished b slow',
+    expect(context.of('host.finished').map(({ phase, host }) => `${phase} ${host}`)).toEqual([
+      'a fast',
+      'b fast',
+      'a slow',
+      'b slow',
     ]);
   });
 
@@ -353,374 +285,6 @@ describe('lanes', () => {
 
     expect(result.errors).toMatchObject([{ code: 'JOIN_TOKEN_FAILED', host: 'cp' }]);
     expect(state[0]?.done).toEqual([]);
-  });
-});
-
-describe('a host that fails', () => {
-  const fails = plainStep('fails', () =>
-    changes({ summary: 'do it', actions: [{ kind: 'run', argv: ['do-it'], timeoutSeconds: 1 }] }),
-  );
-
-  function failingOn(name: string): HostPhase<State> {
-    return hostPhase('a', { steps: (host) => (host.name === name ? [fails] : [fileStep('/a')]) });
-  }
-
-  it('lets the others go on, and skips what waits for it', async () => {
-    const state = hosts('bad', 'good');
-    state[0]?.on('do-it', { exitCode: 3, stdout: 'out\n', stderr: 'broken\n' });
-    const context = createTestContext();
-
-    const result = await run(
-      [
-        failingOn('bad'),
-        hostPhase('b'),
-        hostPhase('c', { after: ['a'] }),
-        hostPhase('d'),
-        clusterPhase('verify', () => Promise.resolve([])),
-      ],
-      state,
-      context,
-    );
-
-    expect(state[1]?.done).toEqual(['write /a (644)', 'write /b (644)']);
-    expect(result).toMatchObject({ status: 'partly', exitCode: 5, changes: 2 });
-    expect(result.errors).toMatchObject([
-      {
-        code: 'ACTION_FAILED',
-        host: 'bad',
-        message: 'a/fails: do it: do-it: exit status 3',
-        details: ['out', 'broken'],
-      },
-      { code: 'PHASE_NOT_REACHED', host: 'good', message: 'not started, because a failed on bad' },
-    ]);
-    expect(statusesOf(context)).toEqual({ a: 'failed', b: 'skipped', c: 'skipped', d: 'skipped', verify: 'skipped' });
-    expect(context.of('host.finished').find(({ host }) => host === 'bad')).toMatchObject({
-      status: 'failed',
-      error: { code: 'ACTION_FAILED' },
-    });
-    expect(context.of('phase.finished').at(-1)).toMatchObject({ phase: 'verify', reason: 'not reached' });
-  });
-
-  it('ends the run with 4 where nothing was changed', async () => {
-    const state = hosts('bad');
-    state[0]?.on('do-it', { exitCode: 1 });
-
-    expect(await run([failingOn('bad')], state)).toMatchObject({ status: 'failed', exitCode: 4, changes: 0 });
-  });
-
-  it('is a defect of ours where a step throws', async () => {
-    const state = hosts('n1');
-    const phase = hostPhase('a', {
-      steps: () => [
-        plainStep('broken', () => {
-          throw new TypeError('x is not a function');
-        }),
-      ],
-    });
-
-    expect(await run([phase], state)).toMatchObject({
-      status: 'failed',
-      exitCode: 1,
-      errors: [{ code: 'INTERNAL', host: 'n1', message: 'a defect of the installer: x is not a function' }],
-    });
-  });
-
-  it('has not converged where a step still wants changes after they were applied', async () => {
-    const state = hosts('n1');
-    state[0]?.faults.push((_, perform) => {
-      const result = perform();
-      state[0]?.write('/a', 'undone by a policy');
-      return result;
-    });
-    state[0]?.faults.push((_, perform) => perform());
-    const stubborn: Step = { ...fileStep('/a', 'x') };
-    stubborn.plan = (seen) => fileStep('/a', 'x').plan(seen);
-    const never = plainStep('never', () => changes({ summary: 'spin', after: 'text', actions: [] }));
-
-    const result = await run([hostPhase('a', { steps: () => [stubborn, never] })], state);
-
-    expect(result.errors).toMatchObject([
-      {
-        code: 'NOT_CONVERGED',
-        message: expect.stringContaining('never: spin') as string,
-        details: expect.arrayContaining(['+text']) as string[],
-      },
-    ]);
-  });
-
-  it('has not converged where it still needs what an earlier phase was to make', async () => {
-    const state = hosts('n1');
-
-    const result = await run(
-      [hostPhase('a', { steps: () => [plainStep('later', () => deferred('init', 'x'))] })],
-      state,
-    );
-
-    expect(result.errors).toMatchObject([
-      { code: 'NOT_CONVERGED', message: expect.stringContaining('still needs init') as string },
-    ]);
-  });
-
-  it('in a cluster phase ends the run, with every error that it names', async () => {
-    const state = hosts('n1');
-    const errors = ['X', 'Y'].map((code) => new InstallerError({ code, message: code, exitCode: 3 }));
-    const context = createTestContext();
-
-    const result = await run(
-      [clusterPhase('check', () => Promise.reject(new AggregateError(errors))), hostPhase('a')],
-      state,
-      context,
-    );
-
-    expect(result).toMatchObject({ status: 'failed', exitCode: 3, errors: [{ code: 'X' }, { code: 'Y' }] });
-    expect(statusesOf(context)).toEqual({ check: 'failed', a: 'skipped' });
-    expect(state[0]?.trips).toBe(0);
-  });
-});
-
-describe('a step that is blocked', () => {
-  function blockedUntil(looks: number, waitSeconds: number): { readonly step: Step; readonly count: () => number } {
-    let count = 0;
-    const plan = (): StepPlan => {
-      count += 1;
-      return count > looks ? noChanges : blocked('API_NOT_ANSWERING', `look ${count}`, 'see the API', waitSeconds);
-    };
-    return { step: plainStep('api', plan, [fileQuery('/api')]), count: () => count };
-  }
-
-  it('fails at once where waiting would not help', async () => {
-    const { step, count } = blockedUntil(9, 0);
-
-    const result = await run([hostPhase('a', { steps: () => [step, fileStep('/a')] })], hosts('n1'));
-
-    expect(result.errors).toMatchObject([
-      { code: 'API_NOT_ANSWERING', message: 'api: look 1', remedy: 'see the API', host: 'n1' },
-    ]);
-    expect(count()).toBe(1);
-  });
-
-  it('is asked again until it is free, and the phase goes on', async () => {
-    vi.useFakeTimers();
-    const { step } = blockedUntil(3, 60);
-    const state = hosts('n1');
-    const context = createTestContext();
-
-    const running = run([hostPhase('a', { steps: () => [step, fileStep('/a')] })], state, context);
-    await vi.advanceTimersByTimeAsync(20_000);
-
-    expect(await running).toMatchObject({ status: 'ok', changes: 1 });
-    expect(state[0]?.done).toEqual(['write /a (644)']);
-    expect(context.of('condition.waiting')[0]).toMatchObject({ condition: 'a/api', lastError: 'look 2' });
-    expect(context.of('condition.met')).toMatchObject([{ condition: 'a/api' }]);
-  });
-
-  it('fails with its last reason when the time is over, and nothing was applied', async () => {
-    vi.useFakeTimers();
-    const { step, count } = blockedUntil(1000, 10);
-    const state = hosts('n1');
-
-    const running = run([hostPhase('a', { steps: () => [step, fileStep('/a')] })], state);
-    await vi.advanceTimersByTimeAsync(60_000);
-
-    expect((await running).errors).toMatchObject([{ code: 'API_NOT_ANSWERING', message: `api: look ${count()}` }]);
-    expect(count()).toBeGreaterThan(4);
-    expect(count()).toBeLessThan(9);
-    expect(state[0]?.done).toEqual([]);
-  });
-
-  it('is not waited for on a dry run', async () => {
-    const { step, count } = blockedUntil(9, 60);
-
-    const result = await run(
-      [hostPhase('a', { steps: () => [step] })],
-      hosts('n1'),
-      createTestContext({ dryRun: true }),
-    );
-
-    expect(result).toMatchObject({ status: 'failed', errors: [{ code: 'API_NOT_ANSWERING' }] });
-    expect(count()).toBe(1);
-  });
-});
-
-describe('a host that another run changes', () => {
-  it('is looked at and planned anew', async () => {
-    const state = hosts('n1');
-    state[0]?.faults.push((_, perform) => {
-      state[0]?.changeBehind(() => state[0]?.write('/a', 'x'));
-      return perform();
-    });
-
-    const result = await run([hostPhase('a', { steps: () => [fileStep('/a'), fileStep('/b')] })], state);
-
-    expect(result).toMatchObject({ status: 'ok', changes: 1 });
-    expect(state[0]?.done).toEqual(['write /b (644)']);
-  });
-
-  it('is given up where that happens again and again', async () => {
-    const state = hosts('n1');
-    for (let index = 0; index < 3; index += 1) state[0]?.faults.push(() => ({ status: 'stale' }));
-
-    const result = await run([hostPhase('a')], state);
-
-    expect(result.errors).toMatchObject([{ code: 'HOST_KEEPS_CHANGING', host: 'n1' }]);
-    expect(state[0]?.faults).toEqual([]);
-    expect(state[0]?.done).toEqual([]);
-  });
-});
-
-describe('a connection that is lost while changes are applied', () => {
-  it('is followed by a look, and what was done is counted and not repeated', async () => {
-    const state = hosts('n1');
-    state[0]?.faults.push((_, perform) => {
-      perform();
-      throw lost;
-    });
-    const context = createTestContext();
-
-    const result = await run([hostPhase('a')], state, context);
-
-    expect(result).toMatchObject({ status: 'ok', changes: 1 });
-    expect(state[0]?.done).toEqual(['write /a (644)']);
-    expect(context.of('log')).toMatchObject([
-      { level: 'warning', host: 'n1', message: 'the connection was lost; looking again before anything is repeated' },
-    ]);
-    expect(statusesOf(context)).toEqual({ a: 'changed' });
-  });
-
-  it('is followed by what is left to do', async () => {
-    const state = hosts('n1');
-    state[0]?.faults.push(() => {
-      state[0]?.changeBehind(() => state[0]?.write('/a', 'x'));
-      throw lost;
-    });
-
-    const result = await run([hostPhase('a', { steps: () => [fileStep('/a'), fileStep('/b')] })], state);
-
-    expect(result).toMatchObject({ status: 'ok', changes: 2 });
-    expect(state[0]?.done).toEqual(['write /b (644)']);
-  });
-
-  it('counts as lost too where the end of an action did not arrive', async () => {
-    const state = hosts('n1');
-    state[0]?.faults.push((_, perform) => {
-      perform();
-      return { status: 'failed', failed: { index: 0, exitCode: undefined, output: '' } };
-    });
-
-    expect(await run([hostPhase('a')], state)).toMatchObject({ status: 'ok', changes: 1 });
-    expect(state[0]?.done).toEqual(['write /a (644)']);
-  });
-
-  it('is an error where it happens again and again', async () => {
-    const state = hosts('n1');
-    for (let index = 0; index < 3; index += 1) {
-      state[0]?.faults.push(() => {
-        throw lost;
-      });
-    }
-
-    expect((await run([hostPhase('a')], state)).errors).toMatchObject([{ code: 'SSH_CONNECTION_LOST', host: 'n1' }]);
-  });
-
-  it('is an error at once where it is certain that nothing ran', async () => {
-    const state = hosts('n1');
-    state[0]?.faults.push(() => {
-      throw new InstallerError({ code: 'HOST_LOCKED', message: 'another run', host: 'n1' });
-    });
-
-    expect((await run([hostPhase('a')], state)).errors).toMatchObject([{ code: 'HOST_LOCKED' }]);
-  });
-});
-
-describe('an interrupt', () => {
-  it('lets the script that runs end, and starts nothing more', async () => {
-    const state = hosts('n1');
-    const context = createTestContext();
-    state[0]?.faults.push((_, perform) => {
-      context.abort();
-      return perform();
-    });
-
-    const result = await run(
-      [hostPhase('a'), hostPhase('b'), clusterPhase('c', () => Promise.resolve([]))],
-      state,
-      context,
-    );
-
-    expect(result).toMatchObject({
-      status: 'interrupted',
-      exitCode: 130,
-      changes: 1,
-      errors: [{ code: 'INTERRUPTED', host: 'n1' }],
-    });
-    expect(state[0]?.done).toEqual(['write /a (644)']);
-    expect(statusesOf(context)).toEqual({ a: 'changed', b: 'interrupted', c: 'skipped' });
-  });
-
-  it('leaves a script that takes long, and says what goes on there', async () => {
-    vi.useFakeTimers();
-    const state = hosts('n1');
-    const context = createTestContext();
-    state[0]?.faults.push(
-      (input) =>
-        new Promise((_, reject) => {
-          input.signal?.addEventListener('abort', () => reject(lost));
-          context.abort();
-        }),
-    );
-    const long = plainStep('init', () =>
-      changes({
-        summary: 'run kubeadm init',
-        actions: [{ kind: 'long', unit: 'installer-c1-init', commands: [['kubeadm', 'init']], timeoutSeconds: 60 }],
-      }),
-    );
-
-    const running = run([hostPhase('a', { steps: () => [long] })], state, context);
-    await vi.advanceTimersByTimeAsync(6000);
-
-    expect((await running).errors).toMatchObject([
-      {
-        code: 'INTERRUPTED',
-        message: 'interrupted during a: run kubeadm init',
-        remedy: expect.stringContaining('installer-c1-init.service') as string,
-      },
-    ]);
-    expect(statusesOf(context)).toEqual({ a: 'interrupted' });
-  });
-
-  it('ends the wait for another host', async () => {
-    const [cp, worker] = hosts('cp', 'worker') as [FakeHost, FakeHost];
-    const context = createTestContext();
-    const { opened, open } = gate();
-    cp.faults.push(async (_, perform) => {
-      await opened;
-      return perform();
-    });
-
-    const running = run(
-      [hostPhase('init', { hosts: () => [cp] }), hostPhase('join', { hosts: () => [worker], after: ['init'] })],
-      [cp, worker],
-      context,
-    );
-    await vi.waitFor(() => expect(cp.faults).toEqual([]));
-    context.abort();
-    await vi.waitFor(() => expect(context.of('host.finished')).toHaveLength(1));
-    open();
-
-    expect(await running).toMatchObject({ status: 'interrupted', errors: [{ code: 'INTERRUPTED', host: 'worker' }] });
-    expect(worker.done).toEqual([]);
-  });
-
-  it('before the first phase reaches none', async () => {
-    const state = hosts('n1');
-    const context = createTestContext();
-    context.abort();
-
-    const result = await run([hostPhase('a')], state, context);
-
-    expect(result).toMatchObject({ status: 'interrupted', exitCode: 130 });
-    expect(statusesOf(context)).toEqual({ a: 'skipped' });
-    expect(state[0]?.trips).toBe(0);
   });
 });
 

@@ -179,7 +179,7 @@ async function runHostPhases<S>(
       const mine: LanePhase[] = phases
         .filter((phase) => phase.hosts(state).includes(host))
         .map((phase) => ({
-          phase: phase as HostPhase<never>,
+          phase,
           steps: phase.steps(host, state),
           prepare: lanePhases.get(phase.id) ?? missingPrepare,
         }));

@@ -155,6 +155,10 @@ describe('parseFacts', () => {
     });
   });
 
+  it('does not take a failure to list listeners for none', async () => {
+    expect((await factsOf(host({ 'ss -Hlntup': { exitCode: 255, stderr: 'netlink' } }))).listeners).toBeUndefined();
+  });
+
   it.each([
     ['cgroup2fs\n', 2],
     ['tmpfs\n', 1],

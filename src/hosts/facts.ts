@@ -85,7 +85,7 @@ export function parseFacts(seen: Answers, askedAtMs?: number): Facts {
     productUuid: fileText(seen(q.productUuid)).trim() || undefined,
     addresses: parseAddresses(commandText(seen(q.addresses))),
     routes: [...parseRoutes(commandText(seen(q.routes))), ...parseRoutes(commandText(seen(q.routes6)))],
-    listeners: seen(q.listeners).state === 'present' ? parseListeners(commandText(seen(q.listeners))) : undefined,
+    listeners: listenersOf(seen(q.listeners)),
     clockMs: numberOf(commandText(seen(q.clock))),
     askedAtMs,
     systemdVersion: numberOf(/^systemd (\d+)/.exec(commandText(seen(q.systemd)))?.[1] ?? ''),
@@ -117,6 +117,10 @@ function fileText(seen: Seen<FileSeen>): string {
 
 function commandText(seen: Seen<CommandSeen>): string {
   return seen.state === 'present' ? seen.value.stdout : '';
+}
+
+function listenersOf(seen: Seen<CommandSeen>): Listener[] | undefined {
+  return seen.state === 'present' && seen.value.exitCode === 0 ? parseListeners(seen.value.stdout) : undefined;
 }
 
 function numberOf(text: string): number | undefined {

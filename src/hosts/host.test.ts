@@ -217,8 +217,8 @@ describe.skipIf(!canMakeHostRoot).each(shells)('a host under $name (needs root a
         expectedGeneration: current.state === 'present' ? (current.value.content?.trim() ?? '') : '0',
       },
     });
-    const [command = '', ...args] = [...root.command, namedSh(binary, root.folder), '-s'];
-    const child = spawn(command, args, { stdio: 'pipe' });
+    const argv = [...root.command, namedSh(binary, root.folder), '-s'];
+    const child = spawn(argv[0] ?? '', argv.slice(1), { stdio: 'pipe' });
     child.stdout.once('data', () => {
       child.stdout.destroy();
       child.stderr.destroy();

@@ -1,7 +1,12 @@
 import { describe, expect, it } from 'vitest';
 import { parse } from 'yaml';
 import { testConfig } from '../../test/support/cluster.ts';
-import { createFakeHost, type CommandAnswer, type FakeHost } from '../../test/support/fake-host.ts';
+import {
+  createFakeHost,
+  type CommandAnswer,
+  type CommandHandler,
+  type FakeHost,
+} from '../../test/support/fake-host.ts';
 import { changesOn, converge, planOn } from '../../test/support/steps.ts';
 import { kubeletConfigMapStep, kubeletConfigStep, kubeProxyConfigStep, laidOver } from './component-config-steps.ts';
 import { imagesStep } from './images-step.ts';
@@ -117,7 +122,7 @@ describe('manifestStep', () => {
 
   function host(
     objects: CommandAnswer,
-    diff: CommandAnswer,
+    diff: CommandAnswer | CommandHandler,
     model: { files?: Record<string, string> } = { files },
   ): FakeHost {
     const made = createFakeHost('cp1', model);

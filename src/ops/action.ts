@@ -90,6 +90,9 @@ export interface LongAction {
   readonly attachOnly?: boolean;
 }
 
+/** Exit status of a long action whose unit went away while it was waited for: somebody else took its result. */
+export const unitGoneStatus = 69;
+
 /** Unmounts everything that is mounted below a folder, deepest first; the folder itself stays. */
 export interface UnmountAction {
   readonly kind: 'unmount-below';

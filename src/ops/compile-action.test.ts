@@ -56,7 +56,7 @@ describe.skipIf(!canMakeHostRoot).each(shells)(
 
     const applied = { status: 'applied' };
 
-    function failure(exitCode: number, output = ''): unknown {
+    function failure(exitCode: number, output = ''): object {
       return { status: 'failed', failed: { exitCode, output: expect.stringContaining(output) as string } };
     }
 
@@ -76,7 +76,7 @@ describe.skipIf(!canMakeHostRoot).each(shells)(
         ['no newline at the end', 'abc'],
         ['text beyond ASCII', 'é ✓ 漢字\n'],
         ['a leading dash and a percent sign', '-n %d %%\n'],
-        ['more than an argument list may hold', `${'0123456789abcde\n'.repeat(20_000)}`],
+        ['more than an argument list may hold', '0123456789abcde\n'.repeat(20_000)],
       ])('writes %s as it is', async (_name, content) => {
         const path = join(folder, "it's", 'new');
 
@@ -126,6 +126,15 @@ describe.skipIf(!canMakeHostRoot).each(shells)(
         await apply([write(path, `token: ${secretPlaceholder('join-token')}\n`, '600')], { 'join-token': `a'b$c` });
 
         expect(readFileSync(path, 'utf8')).toBe(`token: a'b$c\n`);
+      });
+
+      it('writes into no device, to which a masked unit leads', async () => {
+        symlinkSync('/dev/null', join(folder, 'masked.service'));
+
+        expect(await apply([write(join(folder, 'masked.service'), 'x')])).toMatchObject(
+          failure(1, '/dev/null is not a regular file'),
+        );
+        expect(statSync('/dev/null').isCharacterDevice()).toBe(true);
       });
 
       it('fails, and says so, where the path is a folder in the way', async () => {

@@ -1,3 +1,4 @@
+import { unitGoneStatus } from './action.ts';
 import { hostPaths } from './host-paths.ts';
 
 /**
@@ -9,7 +10,9 @@ export function renderPrelude(nonce: string): string {
 PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 LC_ALL=C
 LANG=C
-export PATH LC_ALL LANG
+# kubectl's cache of what the API server serves: not in anybody's home folder.
+KUBECACHEDIR=${hostPaths.run}/kube-cache
+export PATH LC_ALL LANG KUBECACHEDIR
 umask 022
 cd /
 frame() { printf '\\n%s %s\\n' "$N" "$*"; printf '\\n%s %s\\n' "$N" "$*" >&2; }
@@ -54,7 +57,7 @@ long_wait() {
   while :; do
     s=$(long_state "$1") || return 1
     case $s in
-      *LoadState=not-found*) echo "unit $1 is gone, its result is not known" >&2; return 69 ;;
+      *LoadState=not-found*) echo "unit $1 is gone, its result is not known" >&2; return ${unitGoneStatus} ;;
       *SubState=running*|*SubState=start*|*SubState=stop*|*SubState=final*) sleep 0.2 ;;
       *) break ;;
     esac

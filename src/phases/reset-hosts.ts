@@ -123,6 +123,21 @@ function restoreRuntimeStep(): Step {
   });
 }
 
+/** What units were given and said. The lock and its generation stay until the next boot: another run may be waiting for them. */
+const removeOutputs = [
+  'find',
+  hostPaths.run,
+  '-mindepth',
+  '1',
+  '!',
+  '-name',
+  'lock',
+  '!',
+  '-name',
+  'generation',
+  '-delete',
+];
+
 /** The identity is the last to go: until then a run that was cut off goes on where it was. */
 function stateStep(): Step {
   const state = fileQuery(hostPaths.state, { content: false });
@@ -131,6 +146,7 @@ function stateStep(): Step {
     return changes({
       summary: `remove ${hostPaths.state}`,
       actions: [
+        { kind: 'run', argv: removeOutputs, timeoutSeconds: 10 },
         { kind: 'remove', path: hostPaths.intent },
         { kind: 'remove', path: hostPaths.artifacts },
         { kind: 'remove', path: hostPaths.state },

@@ -31,13 +31,16 @@ const title =
 
 suite.skipIf(unavailable !== undefined)(title, { timeout: 600_000 }, () => {
   let stage: Stage;
+  let isOpen = false;
   const getStage = (): Stage => stage;
 
   beforeAll(async () => {
     stage = await openStage('e2e', (line) => console.log(`      ${line}`));
+    isOpen = true;
   }, 2_700_000);
 
   afterAll(async () => {
+    if (!isOpen) return;
     console.log(['figures', ...stage.figures()].join('\n  '));
     await stage.close();
   }, 180_000);
@@ -45,7 +48,6 @@ suite.skipIf(unavailable !== undefined)(title, { timeout: 600_000 }, () => {
   test('a dry run on bare hosts shows the whole plan and changes nothing', async () => {
     await stage.need('bare');
     const { hosts } = stage.lab;
-    const before = await snapshotAll(hosts);
     const stateBefore = await Promise.all(hosts.map(stateOutsideFiles));
 
     const result = await stage.create('--dry-run');
@@ -56,7 +58,7 @@ suite.skipIf(unavailable !== undefined)(title, { timeout: 600_000 }, () => {
       expect(plan).toMatch(new RegExp(`${host.name} install-kubernetes: install kubelet v1\\.36`));
     for (const words of ['node1 init-control-plane: ', 'node2 join-workers: ', 'node3 join-workers: '])
       expect(plan).toContain(words);
-    expect(compareAll(before, await snapshotAll(hosts), ignoredOnAnyHost)).toEqual({});
+    expect(compareAll(stage.bare, await snapshotAll(hosts), ignoredOnAnyHost)).toEqual({});
     expect(await Promise.all(hosts.map(stateOutsideFiles))).toEqual(stateBefore);
     await expect(stat(kubeconfigOf(stage.lab))).rejects.toThrow('ENOENT');
     stage.figure('dry run on bare hosts', `${seconds(result.durationMs)}, ${planned(result).length} changes planned`);
@@ -65,7 +67,6 @@ suite.skipIf(unavailable !== undefined)(title, { timeout: 600_000 }, () => {
   test.each(['strict', 'accept-new'])('a host with another key than the known one is refused (%s)', async (policy) => {
     await stage.need('bare');
     const { lab } = stage;
-    const before = await snapshotAll(lab.hosts);
     const known = await readFile(lab.knownHostsFile, 'utf8');
     const keyOf = (name: string): string =>
       known
@@ -86,7 +87,7 @@ suite.skipIf(unavailable !== undefined)(title, { timeout: 600_000 }, () => {
     expect(result.exitCode).toBe(3);
     expect(result.finished?.errors).toMatchObject([{ code: 'SSH_HOST_KEY_CHANGED', host: 'node2' }]);
     expect(result.finished?.changes).toBe(0);
-    expect(compareAll(before, await snapshotAll(lab.hosts), ignoredOnAnyHost)).toEqual({});
+    expect(compareAll(stage.bare, await snapshotAll(lab.hosts), ignoredOnAnyHost)).toEqual({});
     stage.figure(`wrong host key refused (${policy})`, seconds(result.durationMs));
   });
 

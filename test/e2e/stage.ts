@@ -7,6 +7,7 @@ import type { LabHost } from '../lab/host.ts';
 import { labUp, type Lab } from '../lab/lab.ts';
 import { installerBinary, startInstaller, type InstallerResult, type RunningInstaller } from './installer.ts';
 import { startSampler, type Sampler } from './sampler.ts';
+import { kubeconfigOf, snapshotAll, type Snapshots } from './support.ts';
 
 /** What the hosts are known to be: untouched by any installer, a cluster that works, or somewhere between. */
 type HostsState = 'bare' | 'cluster' | 'unknown';
@@ -17,6 +18,8 @@ export interface Stage {
   readonly sampler: Sampler;
   readonly results: readonly InstallerResult[];
   state: HostsState;
+  /** Files of the hosts as they were before any installer. */
+  readonly bare: Snapshots;
   /** Starts the installer; its events are kept for the checks at the end. */
   start(args: readonly string[], output?: 'json' | 'plain'): RunningInstaller;
   run(args: readonly string[]): Promise<InstallerResult>;
@@ -49,8 +52,12 @@ export async function openStage(name: string, log: (line: string) => void): Prom
     return running;
   }
 
+  let bare = await snapshotAll(lab.hosts);
   const stage: Stage = {
     lab,
+    get bare() {
+      return bare;
+    },
     sampler,
     results,
     state: 'bare',
@@ -61,7 +68,8 @@ export async function openStage(name: string, log: (line: string) => void): Prom
       if (stage.state === state) return;
       if (state === 'bare') {
         await Promise.all(lab.hosts.map((host) => host.reset()));
-        await rm(join(lab.dir, `${name}.kubeconfig`), { force: true });
+        await rm(kubeconfigOf(lab), { force: true });
+        bare = await snapshotAll(lab.hosts);
       } else {
         const result = await stage.create();
         expect(describe(result)).toBe('exit 0, ok');

@@ -37,7 +37,8 @@ export const ignoredInCluster: readonly Ignored[] = [
   { path: /^\/var\/lib\/cni\//, reason: 'addresses of pods that end and start' },
 ];
 
-type Snapshots = ReadonlyMap<string, ReadonlyMap<string, FileRecord>>;
+/** Files of hosts, by the name of the host. */
+export type Snapshots = ReadonlyMap<string, ReadonlyMap<string, FileRecord>>;
 
 /** One host after the other: reading a disk is work for a core. */
 export async function snapshotAll(hosts: readonly LabHost[]): Promise<Snapshots> {

@@ -74,6 +74,8 @@ export function labHost(paths: LabPaths, identity: HostIdentity, rootfs: () => P
     if (init) signalProcess(init, 'SIGKILL');
     await endProcess(supervisorFile);
     await endCgroups(cgroup);
+    // Sockets that wait for an answer of a host that is off too keep the network namespace, and its cable, for minutes.
+    await tryRun('ip', ['link', 'del', cable]);
     await waitUntil(`cable ${cable} to be gone`, 10_000, async () => !(await cableExists()));
   }
 

@@ -23,8 +23,8 @@ export interface FakeFile {
   type: FileSeen['type'];
 }
 
-/** What a command does: its output, its whole answer, or that it is not there or does not answer. */
-export type CommandAnswer = string | Partial<CommandSeen> | 'absent' | { readonly unknown: string };
+/** What a command does: its output (the word `absent`: there is no such command), its whole answer, or no answer. */
+export type CommandAnswer = string | Partial<CommandSeen> | { readonly unknown: string };
 
 export type CommandHandler = (argv: readonly string[], stdin: string) => CommandAnswer;
 
@@ -57,6 +57,8 @@ export interface FakeHost extends Host {
   /** Another run changes the host. */
   changeBehind(change?: () => void): void;
   write(path: string, content: string, more?: Partial<FakeFile>): void;
+  /** What a command on the host does to a service. */
+  systemctl(verb: Extract<Action, { kind: 'service' }>['do'], unit: string): void;
   text(path: string): string | undefined;
 }
 
@@ -228,6 +230,7 @@ export function createFakeHost(name: string, model: FakeModel = {}): FakeHost {
       change?.();
     },
     write,
+    systemctl: (verb, unit) => void performService(unit, verb, files, services),
     text: (path) => files.get(path)?.content,
   };
 }

@@ -1,0 +1,160 @@
+import { describe, expect, it } from 'vitest';
+import { createFakeHost } from '../../test/support/fake-host.ts';
+import { changesOn, converge, planOn } from '../../test/support/steps.ts';
+import {
+  kubeadmResetStep,
+  removeArtifactStep,
+  removeInterfacesStep,
+  removeRulesStep,
+  removeServiceStep,
+} from './reset-steps.ts';
+
+describe('kubeadmResetStep', () => {
+  const step = kubeadmResetStep('installer-c1-kubeadm-reset');
+  const files = {
+    '/etc/kubernetes/admin.conf': 'x',
+    '/var/lib/kubelet/config.yaml': 'x',
+    '/etc/cni/net.d/10-flannel.conflist': 'x',
+  };
+
+  it('takes Kubernetes away while kubelet is there to help, and then wants nothing more', async () => {
+    const host = createFakeHost('n1', {
+      files: { ...files, '/etc/hosts': 'kept' },
+      services: { 'kubelet.service': { activeState: 'active' } },
+    });
+    host.on('/bin/sh -c', '');
+    host.on('systemctl stop kubepods.slice', { exitCode: 5 });
+
+    expect(await converge(host, step)).toEqual([
+      expect.stringContaining('take Kubernetes away: /etc/kubernetes, /var/lib/kubelet, ') as string,
+    ]);
+    expect([...host.files.keys()]).toEqual(['/etc/hosts']);
+    expect(host.services.get('kubelet.service')?.activeState).toBe('inactive');
+    expect(host.done[0]).toContain('kubeadm reset --force');
+  });
+
+  it('does nothing on a host without Kubernetes', async () => {
+    expect(await converge(createFakeHost('n1', { services: { 'kubelet.service': {} } }), step)).toEqual([]);
+  });
+
+  it('waits for the reset that an earlier run started', async () => {
+    const host = createFakeHost('n1', { services: { 'installer-c1-kubeadm-reset.service': { subState: 'running' } } });
+
+    expect((await changesOn(host, step))[0]?.actions[0]).toMatchObject({ kind: 'long', attachOnly: true });
+  });
+});
+
+describe('removeServiceStep', () => {
+  const step = removeServiceStep(
+    'a.service',
+    ['/etc/systemd/system/a.service', '/etc/systemd/system/a.service.d'],
+    [{ kind: 'remove', path: '/var/lib/a' }],
+  );
+  const files = {
+    '/etc/systemd/system/a.service': 'x',
+    '/etc/systemd/system/a.service.d/1.conf': 'x',
+    '/var/lib/a/data': 'x',
+  };
+
+  it('stops, disables and removes the service with what belongs to it', async () => {
+    const host = createFakeHost('n1', {
+      files,
+      services: { 'a.service': { activeState: 'active', unitFileState: 'enabled' } },
+    });
+    host.on('systemctl', '');
+
+    expect(await converge(host, step)).toEqual(['stop and remove a.service']);
+    expect([...host.files]).toEqual([]);
+    expect(host.done.slice(0, 2)).toEqual(['systemctl disable a.service', 'systemctl stop a.service']);
+  });
+
+  it('removes files whose unit systemd does not know', async () => {
+    const host = createFakeHost('n1', { files });
+    host.on('systemctl reset-failed', { exitCode: 1 });
+
+    await converge(host, step);
+
+    expect([...host.files]).toEqual([]);
+  });
+
+  it('leaves a service alone whose files are not there', async () => {
+    expect(
+      await converge(createFakeHost('n1', { services: { 'a.service': { activeState: 'active' } } }), step),
+    ).toEqual([]);
+  });
+
+  it('does nothing where systemd does not answer', async () => {
+    const host = createFakeHost('n1', { files });
+    host.unreadable.set('a.service', 'no bus');
+
+    expect(await planOn(host, step)).toMatchObject({ kind: 'blocked', code: 'SERVICE_UNKNOWN' });
+  });
+});
+
+describe('removeArtifactStep', () => {
+  const step = removeArtifactStep('crictl');
+  const record = { sourceSha256: 'a', version: '1.36.0', files: ['/usr/local/bin/crictl'], altered: [] };
+
+  it('removes the files of the record and the record itself', async () => {
+    const host = createFakeHost('n1', {
+      artifacts: { crictl: record },
+      files: { '/usr/local/bin/crictl': 'x', '/usr/local/bin/mine': 'x' },
+    });
+
+    expect(await converge(host, step)).toEqual(['remove crictl 1.36.0 (1 file)']);
+    expect([...host.files.keys()]).toEqual(['/usr/local/bin/mine']);
+  });
+
+  it('removes nothing that has no record', async () => {
+    expect(await converge(createFakeHost('n1', { files: { '/usr/local/bin/crictl': 'x' } }), step)).toEqual([]);
+  });
+
+  it('removes nothing where the record cannot be read', async () => {
+    const host = createFakeHost('n1', { artifacts: { crictl: record } });
+    host.unreadable.set('crictl', 'EIO');
+
+    expect(await planOn(host, step)).toMatchObject({ kind: 'blocked', code: 'RECORD_UNREADABLE' });
+  });
+});
+
+describe('removeInterfacesStep', () => {
+  it('removes the interfaces of the network plugin, and no others', async () => {
+    const host = createFakeHost('n1', {
+      files: {
+        '/sys/class/net/cni0/mtu': '1450',
+        '/sys/class/net/flannel.1/mtu': '1450',
+        '/sys/class/net/eth0/mtu': '1500',
+      },
+    });
+    host.on('ip link delete', ([, , , name = '']) => (host.files.delete(`/sys/class/net/${name}/mtu`), ''));
+
+    expect(await converge(host, removeInterfacesStep())).toEqual(['remove interfaces cni0, flannel.1']);
+    expect([...host.files.keys()]).toEqual(['/sys/class/net/eth0/mtu']);
+    expect(await converge(host, removeInterfacesStep())).toEqual([]);
+  });
+});
+
+describe('removeRulesStep', () => {
+  const own = '*filter\n:INPUT ACCEPT [0:0]\n-A INPUT -j ACCEPT\nCOMMIT\n';
+
+  it('loads the rules without the chains of Kubernetes', async () => {
+    const host = createFakeHost('n1');
+    let rules = own.replace('-A INPUT', ':KUBE-FORWARD - [0:0]\n-A INPUT -j KUBE-FORWARD\n-A INPUT');
+    host.on('iptables-save', () => rules);
+    host.on('iptables-restore', (_, stdin) => ((rules = stdin), ''));
+
+    expect(await converge(host, removeRulesStep('iptables'))).toEqual(['remove the iptables chains of Kubernetes']);
+    expect(rules).toBe(own);
+  });
+
+  it.each([
+    ['there is no ip6tables', 'absent' as const],
+    ['the rules cannot be read', { exitCode: 1 }],
+    ['nothing is of Kubernetes', own],
+  ])('does nothing where %s', async (_name, answer) => {
+    const host = createFakeHost('n1');
+    host.on('ip6tables-save', answer);
+
+    expect(await converge(host, removeRulesStep('ip6tables'))).toEqual([]);
+  });
+});
