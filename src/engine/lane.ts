@@ -140,7 +140,11 @@ async function applyPlan(
       host.forget();
       return 'unknown';
     }
-    if (result.status === 'failed') throw actionFailedError(host, phase.id, plan, actions, result.failed);
+    if (result.status === 'failed') {
+      const { step, error } = actionFailed(host, phase.id, plan, actions, result.failed);
+      context.emitter.emit({ type: 'step.failed', phase: phase.id, host: host.name, step, error: reportError(error) });
+      throw error;
+    }
     if (result.status === 'stale') {
       if (attempt >= maxAttempts) throw keepsChangingError(host);
       host.forget();
@@ -234,23 +238,24 @@ function emitPlan(input: LaneInput, lanePhase: LanePhase, plan: HostPlan): void 
   }
 }
 
-function actionFailedError(
+function actionFailed(
   host: Host,
   phase: string,
   plan: HostPlan,
   actions: readonly Action[],
   failed: { readonly index: number; readonly exitCode: number | undefined; readonly output: string },
-): InstallerError {
+): { readonly step: string; readonly error: InstallerError } {
   const action = actions[failed.index];
   const owner = plan.changes.find(({ change }) => action !== undefined && change.actions.includes(action));
   const status = failed.exitCode === undefined ? 'it is not known how it ended' : `exit status ${failed.exitCode}`;
-  return new InstallerError({
+  const error = new InstallerError({
     code: failed.exitCode === undefined ? 'SSH_CONNECTION_LOST' : 'ACTION_FAILED',
     host: host.name,
     message: `${phase}/${owner?.step.id ?? '?'}: ${owner?.change.summary ?? 'change'}: ${action === undefined ? '?' : describeAction(action)}: ${status}`,
     remedy: 'see the output below; when the cause is mended, run the same command again',
     details: failed.output.split('\n').filter((line) => line.trim() !== ''),
   });
+  return { step: owner?.step.id ?? '?', error };
 }
 
 function keepsChangingError(host: Host): InstallerError {

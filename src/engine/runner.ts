@@ -53,9 +53,11 @@ export async function runWorkflow<S>(input: RunInput<S>): Promise<RunResult> {
     hosts: input.hostNames,
     logFile: input.logFile,
   });
+  let isCutShort = false;
   for (const group of groupPhases(workflow.phases)) {
     const wanted = group.filter(({ id }) => !input.skipPhases.includes(id));
     const stopped = errors.length > 0 || context.signal.aborted;
+    isCutShort ||= stopped;
     for (const phase of group) {
       if (stopped) skip(input, records, phase.id, 'not reached');
       else if (!wanted.includes(phase)) skip(input, records, phase.id, 'skipped by option');
@@ -65,7 +67,7 @@ export async function runWorkflow<S>(input: RunInput<S>): Promise<RunResult> {
     if (first?.scope === 'cluster') errors.push(...(await runClusterPhase(input, first, records)));
     else errors.push(...(await runHostPhases(input, wanted as HostPhase<S>[], records)));
   }
-  return finish(input, records, errors, performance.now() - startedAt);
+  return finish(input, records, errors, isCutShort, performance.now() - startedAt);
 }
 
 function refuseSkips<S>(workflow: Workflow<S>, skip: readonly string[]): void {
@@ -192,7 +194,7 @@ async function runHostPhases<S>(
         done: (outcome) => {
           trackers.get(outcome.phase)?.leave(host.name, outcome);
           if (outcome.error === undefined) return;
-          errors.push(outcome.error);
+          if (!errors.includes(outcome.error)) errors.push(outcome.error);
           const rest = mine.slice(mine.findIndex(({ phase }) => phase.id === outcome.phase) + 1);
           for (const { phase } of rest)
             trackers.get(phase.id)?.leave(host.name, { phase: phase.id, status: 'skipped', changes: 0, durationMs: 0 });
@@ -287,11 +289,14 @@ function finish<S>(
   input: RunInput<S>,
   records: readonly PhaseRecord[],
   errors: readonly InstallerError[],
+  isCutShort: boolean,
   durationMs: number,
 ): RunResult {
   const { context } = input;
   const changes = records.reduce((sum, record) => sum + record.changes, 0);
-  const status: RunStatus = context.signal.aborted
+  // An interrupt that came when everything was done already changes nothing.
+  const isInterrupted = context.signal.aborted && (isCutShort || errors.length > 0);
+  const status: RunStatus = isInterrupted
     ? 'interrupted'
     : errors.length === 0
       ? 'ok'

@@ -54,6 +54,8 @@ export interface Host {
   /** Asks anew and remembers nothing: for waits, and for commands whose answer is used once. */
   observeOnce(queries: readonly Query[], options?: ObserveOptions): Promise<Answers>;
   apply(input: ApplyInput): Promise<ApplyResult>;
+  /** The installer's clock (milliseconds since the epoch) when the latest script was started on the host. */
+  askedAtMs(): number;
   /** What was seen before counts no more. */
   forget(): void;
 }
@@ -68,6 +70,7 @@ export function createHost(
 ): Host {
   const known = new Map<string, Seen<AnswerOf<Query>>>();
   let generation = '0';
+  let askedAtMs = 0;
 
   function learn(output: ScriptOutput, queries: readonly Query[]): void {
     if (output.generation !== undefined) generation = output.generation;
@@ -82,6 +85,7 @@ export function createHost(
       timeoutMs: options.timeoutMs ?? observeTimeoutMs,
       signal: options.signal,
     });
+    askedAtMs = Date.now() - result.durationMs;
     record({ summary: `look: ${queries.length} queries`, result });
     const output = parseFrames(result.stdout, result.stderr, nonce);
     if (!output.complete) throw scriptDidNotRun(name, result);
@@ -141,7 +145,7 @@ export function createHost(
     return { status: 'applied', actionMs: actions.map((_, index) => output.actions.get(index)?.durationMs ?? 0) };
   }
 
-  return { name, transport, observe, observeOnce, apply, forget: () => known.clear() };
+  return { name, transport, observe, observeOnce, apply, askedAtMs: () => askedAtMs, forget: () => known.clear() };
 }
 
 type Known = ReadonlyMap<string, Seen<AnswerOf<Query>>>;

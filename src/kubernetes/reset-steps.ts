@@ -26,6 +26,14 @@ export function kubeadmResetStep(unit: string): Step {
   return customStep('kubeadm-reset', [...traces, kubelet, unitSeen], (seen) => {
     const running = seen(unitSeen);
     const attachOnly = running.state === 'present' && running.value.subState === 'running';
+    const unread = traces.filter((query) => seen(query).state === 'unknown').map(({ path }) => path);
+    if (unread.length > 0) {
+      return blocked(
+        'FILE_UNREADABLE',
+        `cannot read ${unread.join(', ')}`,
+        'see whether the file system is healthy, then run again',
+      );
+    }
     const found = traces.filter((query) => seen(query).state === 'present').map(({ path }) => path);
     const service = seen(kubelet);
     const isActive =

@@ -20,6 +20,8 @@ export interface WriteFileAction {
   readonly content: string;
   /** Octal: `644`. */
   readonly mode: string;
+  /** A file of somebody else that is changed in part: its owner stays. */
+  readonly keepOwner?: boolean;
 }
 
 /** Removes a file, or a folder with all in it (mounts below it are left alone). Absent is fine. */

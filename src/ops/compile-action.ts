@@ -41,6 +41,9 @@ function compileWrite(action: WriteFileAction, secrets: Secrets): string {
     `t="$p.installer-new"`,
     `(umask 077; printf '%s' ${quoteText(fillSecrets(action.content, secrets))} >"$t")`,
     `chmod ${action.mode} "$t"`,
+    ...(action.keepOwner === true ? ['[ ! -e "$p" ] || chown --reference="$p" "$t"'] : []),
+    // A new file has the SELinux label of its folder, which need not be its own.
+    '[ ! -e "$p" ] || [ ! -d /sys/fs/selinux/class ] || chcon --reference="$p" "$t" 2>/dev/null || :',
     `fsync_path "$t"`,
     // /etc/hosts and the like may be a mount of its own, which cannot be replaced by rename.
     `mv -f "$t" "$p" 2>/dev/null || { cat "$t" >"$p"; chmod ${action.mode} "$p"; rm -f "$t"; }`,

@@ -39,8 +39,12 @@ function compileFile(query: FileQuery): string {
   const path = quote(query.path);
   const lines = [
     // Links are followed: the file that a service reads is what counts. One that leads nowhere is seen as a link.
-    `if [ ! -e ${path} ]; then if [ -L ${path} ]; then stat -c '%F|%a|%U|%G|%s' ${path}; exit; fi; exit ${absentStatus}; fi`,
-    `stat -L -c '%F|%a|%U|%G|%s' ${path} || exit 1`,
+    `if ! st=$(stat -L -c '%F|%a|%U|%G|%s' ${path} 2>&1); then`,
+    `if [ -L ${path} ]; then stat -c '%F|%a|%U|%G|%s' ${path}; exit; fi`,
+    // Only what is positively not there is absent; a disk that fails is no answer. The locale is fixed, so is the text.
+    `case $st in *'No such file or directory'|*'Not a directory') exit ${absentStatus};; *) printf '%s\\n' "$st" >&2; exit 1;; esac`,
+    'fi',
+    `printf '%s\\n' "$st"`,
     `if [ ! -f ${path} ]; then exit 0; fi`,
     `sha256sum <${path} || exit 1`,
   ];

@@ -44,9 +44,8 @@ async function gatherMember(cluster: Cluster, config: HostConfig, signal: AbortS
   const host = cluster.hosts.get(config.name);
   if (host === undefined) return undefined;
   try {
-    const startedAt = Date.now();
     const seen = await host.observe(Object.values(factQueries), { timeoutMs: 60_000, signal });
-    const facts = parseFacts(seen, startedAt);
+    const facts = parseFacts(seen, host.askedAtMs());
     const nodeAddress =
       config.internalAddress ??
       addressOf(

@@ -39,7 +39,10 @@ export function editStep(input: EditStepInput): Step {
         summary: `${input.summary} in ${input.path}`,
         before: answer.state === 'present' ? before : undefined,
         after,
-        actions: [{ kind: 'write-file', path: input.path, content: after, mode }, ...(input.then ?? [])],
+        actions: [
+          { kind: 'write-file', path: input.path, content: after, mode, keepOwner: true },
+          ...(input.then ?? []),
+        ],
       });
     },
   };

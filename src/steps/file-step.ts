@@ -45,7 +45,7 @@ export function fileStep(input: FileStepInput): Step {
         after: content,
         ...(input.disruptive === true ? { disruptive: true } : {}),
         actions: [
-          ...keep(input, file !== undefined),
+          ...keep(input, file !== undefined && file.content?.startsWith(ownMark) !== true),
           { kind: 'write-file', path, content, mode },
           ...(input.then ?? []),
         ],
@@ -54,6 +54,9 @@ export function fileStep(input: FileStepInput): Step {
     },
   };
 }
+
+/** How every file begins that the installer writes in a place where others may have one too. */
+const ownMark = '# Written by the installer';
 
 /** The first file of somebody else is the one to keep: what is kept is never written over. */
 function keep(input: FileStepInput, isThere: boolean): Action[] {

@@ -85,5 +85,5 @@ export function kubeconfigPath(configFile: string, config: ClusterConfig): strin
 /** 130 or 143: which signal it was is known by the reason of the abort. */
 function exitCodeOf(result: RunResult, signal: AbortSignal): ExitCode {
   const reason: unknown = signal.reason;
-  return signal.aborted && reason instanceof InstallerError ? reason.exitCode : result.exitCode;
+  return result.status === 'interrupted' && reason instanceof InstallerError ? reason.exitCode : result.exitCode;
 }

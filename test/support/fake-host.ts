@@ -219,6 +219,7 @@ export function createFakeHost(name: string, model: FakeModel = {}): FakeHost {
       const fault = faults.shift();
       return fault === undefined ? performAll(input) : fault(input, () => performAll(input));
     },
+    askedAtMs: () => 0,
     forget: () => known.clear(),
     on(command, given) {
       const matches =
