@@ -13,6 +13,7 @@ import {
   type State,
 } from '../../test/support/small-workflow.ts';
 import { InstallerError } from '../errors.ts';
+import { unitGoneStatus } from '../ops/action.ts';
 import { fileQuery } from '../ops/query.ts';
 import type { HostPhase } from './phase.ts';
 import { blocked, changes, deferred, noChanges, type Step, type StepPlan } from './step.ts';
@@ -224,6 +225,77 @@ describe('a host that another run changes', () => {
     expect(result.errors).toMatchObject([{ code: 'HOST_KEEPS_CHANGING', host: 'n1' }]);
     expect(state[0]?.faults).toEqual([]);
     expect(state[0]?.done).toEqual([]);
+  });
+});
+
+describe('a run that waits for what an earlier run began', () => {
+  const query = fileQuery('/made');
+  /** Wants the file, and waits for the unit that an earlier run started to make it. */
+  const attach: Step = {
+    id: 'attach',
+    observe: [query],
+    plan: (seen) =>
+      seen(query).state === 'present'
+        ? noChanges
+        : changes({
+            summary: 'wait',
+            actions: [{ kind: 'long', unit: 'u', commands: [['make']], timeoutSeconds: 60, attachOnly: true }],
+          }),
+  };
+
+  it('looks again where the unit went away, because the earlier run took its result', async () => {
+    const state = hosts('n1');
+    state[0]?.faults.push(() => {
+      state[0]?.changeBehind(() => state[0]?.write('/made', 'x'));
+      return { status: 'failed', failed: { index: 0, exitCode: unitGoneStatus, output: 'unit u is gone' } };
+    });
+
+    const result = await run([hostPhase('a', { steps: () => [attach] })], state);
+
+    expect(result).toMatchObject({ status: 'ok', changes: 1, errors: [] });
+  });
+
+  it('fails where the unit goes away again and again', async () => {
+    const state = hosts('n1');
+    for (let index = 0; index < 3; index += 1) {
+      state[0]?.faults.push(() => ({
+        status: 'failed',
+        failed: { index: 0, exitCode: unitGoneStatus, output: 'unit u is gone' },
+      }));
+    }
+
+    const result = await run([hostPhase('a', { steps: () => [attach] })], state);
+
+    expect(result.errors).toMatchObject([{ code: 'ACTION_FAILED', details: ['unit u is gone'] }]);
+  });
+
+  it('looks once more where what it needs was not there yet when it looked', async () => {
+    const state = hosts('n1', 'n2');
+    const [first, second] = state;
+    // The earlier run ends its work while this one waits, so this one changes nothing there.
+    second?.faults.push(() => {
+      second.changeBehind(() => second.write('/made', 'x'));
+      first?.changeBehind(() => first.write('/made', 'x'));
+      return { status: 'stale' };
+    });
+    const waits: Step = {
+      id: 'waits',
+      observe: [query],
+      plan: (seen) =>
+        seen(query).state === 'absent'
+          ? deferred('join', 'label')
+          : changes(...(first?.files.has('/labelled') ? [] : [{ summary: 'label', actions: [label] }])),
+    };
+    const label = { kind: 'write-file', path: '/labelled', content: '', mode: '644' } as const;
+    const phases = [
+      hostPhase('join', { hosts: (all) => all.slice(1), steps: () => [attach] }),
+      hostPhase('labels', { hosts: (all) => all.slice(0, 1), after: ['join'], steps: () => [waits] }),
+    ];
+
+    const result = await run(phases, state);
+
+    expect(result).toMatchObject({ status: 'ok', errors: [] });
+    expect(first?.done).toEqual(['write /labelled (644)']);
   });
 });
 

@@ -70,14 +70,20 @@ async function convergePhase(input: LaneInput, lanePhase: LanePhase, ahead: Quer
   if (lanePhase.phase.looksAgain === true && waited.includes(true) && !context.dryRun) host.forget();
   // Of a script whose end is not known, what is no longer wanted was done by it.
   let tried = 0;
+  let isDeferred = false;
   for (let attempt = 1; ; attempt += 1) {
     const plan = await planHost(input, lanePhase, ahead);
-    if (attempt === 1) emitPlan(input, lanePhase, plan);
+    if (attempt === 1 || isDeferred) emitPlan(input, lanePhase, plan);
     if (context.dryRun) return plan.changes.length;
     if (plan.changes.length === 0) {
-      if (plan.deferred.length > 0) throw notConvergedError(host, plan);
-      return tried;
+      if (plan.deferred.length === 0) return tried;
+      if (attempt > 1) throw notConvergedError(host, plan);
+      // What is needed may have come after the look: made by another run, which this one only waited for.
+      isDeferred = true;
+      host.forget();
+      continue;
     }
+    isDeferred = false;
     await lanePhase.prepare();
     if (context.signal.aborted) throw interruptedError();
     const outcome = await applyPlan(input, lanePhase, plan, ahead, attempt);

@@ -10,7 +10,7 @@ import {
 } from './reset-steps.ts';
 
 describe('kubeadmResetStep', () => {
-  const step = kubeadmResetStep('installer-c1-kubeadm-reset');
+  const step = kubeadmResetStep('installer-c1-kubeadm-reset', false);
   const files = {
     '/etc/kubernetes/admin.conf': 'x',
     '/var/lib/kubelet/config.yaml': 'x',
@@ -24,6 +24,7 @@ describe('kubeadmResetStep', () => {
     });
     host.on('/bin/sh -c', '');
     host.on('systemctl stop kubepods.slice', { exitCode: 5 });
+    host.on('find /usr/libexec/kubernetes -type d -empty -delete', '');
 
     expect(await converge(host, step)).toEqual([
       expect.stringContaining('take Kubernetes away: /etc/kubernetes, /var/lib/kubelet, ') as string,

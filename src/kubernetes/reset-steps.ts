@@ -12,15 +12,18 @@ const clusterPaths = [
   '/var/lib/etcd',
   '/var/lib/kubelet',
   '/var/lib/cni',
-  '/etc/cni',
   '/run/flannel',
   '/var/log/pods',
   '/var/log/containers',
 ];
 
-/** kubeadm reset with all that it leaves behind, while kubelet and containerd are still there to help. */
-export function kubeadmResetStep(unit: string): Step {
-  const traces = clusterPaths.map((path) => fileQuery(path, { content: false }));
+/**
+ * kubeadm reset with all that it leaves behind, while kubelet and containerd are still there to help. A containerd that
+ * stays makes its folder for network plugins again whenever it starts, so there only our own file in it goes.
+ */
+export function kubeadmResetStep(unit: string, keepsRuntime: boolean): Step {
+  const paths = [...clusterPaths, keepsRuntime ? '/etc/cni/net.d/10-flannel.conflist' : '/etc/cni'];
+  const traces = paths.map((path) => fileQuery(path, { content: false }));
   const kubelet = serviceQuery('kubelet.service');
   const unitSeen = serviceQuery(`${unit}.service`);
   return customStep('kubeadm-reset', [...traces, kubelet, unitSeen], (seen) => {
@@ -61,10 +64,21 @@ export function kubeadmResetStep(unit: string): Step {
         ...(service.state === 'present' ? [{ kind: 'service', unit: 'kubelet.service', do: 'stop' } as const] : []),
         { kind: 'run', argv: ['systemctl', 'stop', 'kubepods.slice'], timeoutSeconds: 60, okExitCodes: [0, 1, 5] },
         { kind: 'unmount-below', path: '/var/lib/kubelet' },
-        ...clusterPaths.map((path): Action => ({ kind: 'remove', path })),
+        removeEmptyFolders('/usr/libexec/kubernetes'),
+        ...paths.map((path): Action => ({ kind: 'remove', path })),
       ],
     });
   });
+}
+
+/** Folders that a program makes when it starts; where somebody put something into them, they stay. */
+export function removeEmptyFolders(path: string): Action {
+  return {
+    kind: 'run',
+    argv: ['find', path, '-type', 'd', '-empty', '-delete'],
+    timeoutSeconds: 10,
+    okExitCodes: [0, 1],
+  };
 }
 
 /** Stops, disables and removes a service that the installer brought. */

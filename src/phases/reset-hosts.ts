@@ -7,6 +7,7 @@ import { kubernetesPaths } from '../kubernetes/paths.ts';
 import {
   kubeadmResetStep,
   removeArtifactStep,
+  removeEmptyFolders,
   removeInterfacesStep,
   removeRulesStep,
   removeServiceStep,
@@ -42,7 +43,7 @@ export const resetControlPlanes: HostPhase<Cluster> = {
 function resetSteps(member: Member, cluster: Cluster): Step[] {
   if (member.facts.identity === undefined) return [];
   return [
-    kubeadmResetStep(unitName(cluster.clusterId, 'kubeadm-reset')),
+    kubeadmResetStep(unitName(cluster.clusterId, 'kubeadm-reset'), keepsRuntime(member)),
     removeServiceStep(
       'kubelet.service',
       ['/etc/systemd/system/kubelet.service', '/etc/systemd/system/kubelet.service.d'],
@@ -75,13 +76,16 @@ function resetSteps(member: Member, cluster: Cluster): Step[] {
   ];
 }
 
+function keepsRuntime({ facts: { containerd } }: Member): boolean {
+  return containerd !== undefined && !containerd.isOurs;
+}
+
 /** Ours goes with its data; one that was on the host before gets its configuration back and goes on. */
 function runtimeSteps(member: Member, cluster: Cluster): Step[] {
   const registries = Object.keys(cluster.config.spec.runtime.registries).map(
     (registry) => `${containerdPaths.registries}/${registry.replaceAll(':', '_')}`,
   );
-  const { containerd } = member.facts;
-  if (containerd === undefined || containerd.isOurs) {
+  if (!keepsRuntime(member)) {
     const clean: Action[] = [
       { kind: 'unmount-below', path: '/run/containerd' },
       { kind: 'unmount-below', path: '/var/lib/containerd' },
@@ -89,6 +93,7 @@ function runtimeSteps(member: Member, cluster: Cluster): Step[] {
       { kind: 'remove', path: '/run/containerd' },
       { kind: 'remove', path: '/var/lib/containerd' },
       { kind: 'remove', path: '/etc/containerd' },
+      removeEmptyFolders('/opt/containerd'),
     ];
     return [
       removeServiceStep(

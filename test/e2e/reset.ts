@@ -7,8 +7,8 @@ import type { LabHost } from '../lab/host.ts';
 import { describe, errorCodes, planned, seconds, type Stage } from './stage.ts';
 import {
   compareAll,
+  ignoredAfterReset,
   ignoredInCluster,
-  ignoredOnAnyHost,
   kubeconfigOf,
   kubectl,
   snapshotAll,
@@ -79,7 +79,7 @@ export function testReset(stageOf: () => Stage): void {
 
     expect(describe(first)).toBe('exit 0, ok');
     expect(planned(dry).length).toBeGreaterThan(0);
-    expect(compareAll(stage.bare, await snapshotAll(lab.hosts), ignoredOnAnyHost)).toEqual({});
+    expect(compareAll(stage.bare, await snapshotAll(lab.hosts), ignoredAfterReset)).toEqual({});
     for (const host of lab.hosts) await expectClean(host);
     for (const host of lab.hosts) await must(host, 'iptables -D INPUT -p tcp --dport 4242 -j ACCEPT');
     await expect(stat(kubeconfigOf(lab))).rejects.toThrow('ENOENT');

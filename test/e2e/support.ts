@@ -20,7 +20,17 @@ export const ignoredOnAnyHost: readonly Ignored[] = [
   { path: /^\/var\/log\/(wtmp|btmp|lastlog)$/, reason: 'records of logins, which sshd writes' },
   { path: /^\/var\/lib\/systemd\/timers\//, reason: 'when a timer of the system last ran' },
   { path: /^\/var\/lib\/systemd\/(timesync|random-seed|catalog)/, reason: 'state of systemd itself' },
+  { path: /^\/var\/tmp\/systemd-private-/, reason: 'folders of services for temporary files, new with each boot' },
   { path: /^\/var\/lib\/private$/, reason: 'systemd makes it for services with a user of their own' },
+];
+
+/** What a cluster leaves on a host of the lab, and would not leave on another one. */
+export const ignoredAfterReset: readonly Ignored[] = [
+  ...ignoredOnAnyHost,
+  {
+    path: /^\/usr\/lib\/modules$/,
+    reason: 'kube-proxy mounts it; only a host without a kernel of its own lacks it before',
+  },
 ];
 
 /** What besides changes on a host whose cluster works. */

@@ -71,6 +71,8 @@ function actAsKernel(host: FakeHost): void {
   host.on('swapon -a', '');
   host.on('systemctl', '');
   host.on('rm -f', ([, , ...paths]) => (paths.forEach((path) => host.files.delete(path)), ''));
+  // The folders of this model exist only through their files: there are no empty ones.
+  host.on(/^find \S+ -type d -empty -delete$/, '');
   host.on('find /run/installer ', () => {
     for (const path of host.files.keys()) if (path.startsWith('/run/installer/')) host.files.delete(path);
     return '';
