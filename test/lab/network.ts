@@ -3,7 +3,7 @@ import { mkdir, writeFile } from 'node:fs/promises';
 import { cgroupName } from './cgroups.ts';
 import { run, tryRun } from './commands.ts';
 import { isInside, type AddressRange, parseRange } from './ranges.ts';
-import type { LabPaths } from './paths.ts';
+import { cableName, type LabPaths } from './paths.ts';
 import { endProcess, findProcess, signalProcess } from './processes.ts';
 import { startService } from './services.ts';
 
@@ -73,10 +73,21 @@ export async function removeNetwork(lab: string): Promise<void> {
   if ((await tryRun('ip', ['link', 'show', bridgeName(lab)])).exitCode === 0) {
     await run('ip', ['link', 'del', bridgeName(lab)]);
   }
+  // The kernel takes the cable of a host that is gone away only after a while.
+  for (const link of parseLinks(await run('ip', ['-br', 'link'])).filter((name) =>
+    name.startsWith(cableName(lab, '')),
+  )) {
+    await tryRun('ip', ['link', 'del', link]);
+  }
   for (const [family, name] of parseTables(await run('nft', ['list', 'tables']))) {
     if (name === tableName(lab) || name.startsWith(`${tableName(lab)}_`))
       await run('nft', ['delete', 'table', family, name]);
   }
+}
+
+/** Names of the links in the output of `ip -br link`: `vb-lab-node1@if2 UP …`. */
+export function parseLinks(text: string): string[] {
+  return text.split('\n').flatMap((line) => line.match(/^[^\s@]+/)?.[0] ?? []);
 }
 
 /** Family and name of each table in the output of `nft list tables`. */
