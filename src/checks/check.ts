@@ -68,7 +68,7 @@ export function runChecks(checks: readonly Check[], cluster: Cluster): Finding[]
 /** What could not be read for want of root is neither good nor bad. */
 export const notChecked: Found = {
   title: 'Not checked',
-  actual: 'what only root can read',
+  actual: 'not checked: only root can read it',
   severity: 'info',
   remedy: 'run the precheck with an account that is root or may use sudo',
 };

@@ -69,6 +69,6 @@ describe('mac-unique', () => {
 
 it('says what could not be compared without root', () => {
   expect(findingsOf(productUuidUnique, { facts: { w1: { isRoot: false, productUuid: undefined } } })).toEqual([
-    'w1 info: what only root can read',
+    'w1 info: not checked: only root can read it',
   ]);
 });

@@ -32,7 +32,7 @@ export const portsFree: HostCheck = {
       belongsToCluster(member, cluster) && kubernetesProcesses.has(process ?? '');
     if (!member.facts.isRoot && taken.length > 0) {
       const ports = [...new Set(taken.map(({ port }) => port))].join(', ');
-      return [{ ...notChecked, actual: `ports ${ports} are taken; by whom is what only root can read` }];
+      return [{ ...notChecked, actual: `not checked: only root sees by whom ports ${ports} are taken` }];
     }
     const ports = new Map(taken.filter(({ process }) => !isOurs(process)).map(({ port, process }) => [port, process]));
     return [...ports].map(([port, process]) => ({
