@@ -78,6 +78,16 @@ it('takes what a former cluster left for what it is', () => {
   expect(lines(...ofPods)).toHaveLength(6);
 });
 
+it('takes pods for its own where only root could tell', () => {
+  const [addresses, routes] = ofPods;
+  const more = address('eth1', '10.244.7.1');
+  const facts = { isRoot: false, addresses: [...usual.addresses, ...addresses, more], routes };
+
+  expect(findingsOf(subnetsDisjoint, { facts: { w1: facts } })).toEqual([
+    'w1 error: 10.244.7.1 (eth1) lies in the pod subnet 10.244.0.0/16',
+  ]);
+});
+
 it('knows foreign addresses on a host of the cluster', () => {
   expect(lines([address('eth1', '10.244.7.1')], [], true)).toEqual([
     'w1 error: 10.244.7.1 (eth1) lies in the pod subnet 10.244.0.0/16',

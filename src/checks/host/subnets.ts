@@ -38,7 +38,7 @@ function addressesWithin(member: Member, cluster: Cluster, subnets: readonly Sub
   return member.facts.addresses.flatMap(({ address, interface: name }) => {
     const ip = parseIp(address);
     const within = ip && subnets.find(({ cidr }) => cidrContains(cidr, ip));
-    if (within === undefined || (belongsToCluster(member, cluster) && isOfPods(name))) return [];
+    if (within === undefined || (mayHavePods(member, cluster) && isOfPods(name))) return [];
     return [{ actual: `${address} (${name}) lies in the ${within.what} subnet ${within.text}` }];
   });
 }
@@ -54,7 +54,7 @@ function routesWithin(member: Member, cluster: Cluster, subnets: readonly Subnet
     const route = parseRoute(destination);
     if (route === undefined || route.prefixLength < shortestPrefix) return [];
     const isOurs =
-      belongsToCluster(member, cluster) &&
+      mayHavePods(member, cluster) &&
       (isOfPods(name ?? '') || cluster.members.some(({ nodeAddress }) => nodeAddress === via));
     if (isOurs) return [];
     const how = `the route ${destination}${name === undefined ? '' : ` (${name})`}`;
@@ -73,6 +73,11 @@ function routesWithin(member: Member, cluster: Cluster, subnets: readonly Subnet
 function parseRoute(destination: string): Cidr | undefined {
   const ip = parseIp(destination);
   return parseCidr(ip === undefined ? destination : `${destination}/${ip.family === 4 ? 32 : 128}`);
+}
+
+/** Whose cluster a host is of is read by root only; without root its pods get the benefit of the doubt. */
+function mayHavePods(member: Member, cluster: Cluster): boolean {
+  return !member.facts.isRoot || belongsToCluster(member, cluster);
 }
 
 /** Interfaces that network plugins and kube-proxy make. */
