@@ -11,11 +11,14 @@ export interface Finding {
   readonly expected: string;
   readonly actual: string;
   readonly remedy: string;
+  /** Where the requirement comes from. */
+  readonly source: string;
 }
 
 /** What a check found; `severity` where it differs from the check's own. */
 export interface Found {
   readonly actual: string;
+  readonly title?: string;
   readonly expected?: string;
   readonly severity?: Severity;
   readonly remedy?: string;
@@ -28,8 +31,12 @@ interface CheckBase {
   readonly severity: Severity;
   readonly expected: string;
   readonly remedy: string;
+  /** Where the requirement comes from: a document, a preflight of kubeadm, a measurement. */
+  readonly source: string;
   /** Guards somebody's data: --ignore-check refuses it. */
   readonly mandatory?: boolean;
+  /** What is read is only for root: where the account is not root, the check says so and judges nothing. */
+  readonly needsRoot?: boolean;
 }
 
 /** Looks at one host's facts. */
@@ -52,10 +59,22 @@ export function runChecks(checks: readonly Check[], cluster: Cluster): Finding[]
   return checks.flatMap((check) =>
     check.scope === 'host'
       ? cluster.members.flatMap((member) =>
-          check.run(member, cluster).map((found) => toFinding(check, { ...found, host: member.config.name })),
+          lookAt(check, member, cluster).map((found) => toFinding(check, { ...found, host: member.config.name })),
         )
       : check.run(cluster).map((found) => toFinding(check, found)),
   );
+}
+
+/** What could not be read for want of root is neither good nor bad. */
+export const notChecked: Found = {
+  title: 'Not checked',
+  actual: 'not checked: only root can read it',
+  severity: 'info',
+  remedy: 'run the precheck with an account that is root or may use sudo',
+};
+
+function lookAt(check: HostCheck, member: Member, cluster: Cluster): readonly Found[] {
+  return check.needsRoot === true && !member.facts.isRoot ? [notChecked] : check.run(member, cluster);
 }
 
 function toFinding(check: Check, found: Found & { readonly host?: string }): Finding {
@@ -63,10 +82,11 @@ function toFinding(check: Check, found: Found & { readonly host?: string }): Fin
     check: check.id,
     severity: found.severity ?? check.severity,
     ...(found.host === undefined ? {} : { host: found.host }),
-    title: check.title,
+    title: found.title ?? check.title,
     expected: found.expected ?? check.expected,
     actual: found.actual,
     remedy: found.remedy ?? check.remedy,
+    source: check.source,
   };
 }
 

@@ -20,6 +20,8 @@ describe('help and version', () => {
     ['help', 'reset'],
     ['cluster-create', '--help'],
     ['reset', '-h'],
+    ['precheck', '--help'],
+    ['diff', '--help'],
     ['config', 'validate', '--help'],
   ])('shows help with examples for %s %s %s', async (...args) => {
     const { exitCode, stdout, stderr } = await runTestCli(args.filter((arg) => typeof arg === 'string'));

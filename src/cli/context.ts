@@ -1,5 +1,6 @@
 import type { ExitCode } from '../errors.ts';
 import type { Emitter } from '../report/emitter.ts';
+import type { CheckSummary } from '../report/html-report.ts';
 
 export interface RunOutcome {
   readonly exitCode: ExitCode;
@@ -29,6 +30,18 @@ export interface ResetOptions extends RunOptions {
   readonly confirm: string;
 }
 
+export interface PrecheckOptions extends Omit<RunOptions, 'dryRun'> {
+  /** Checks whose findings are reported and do not count. */
+  readonly ignoreChecks: readonly string[];
+  /** Warnings count as errors. */
+  readonly strict: boolean;
+}
+
+export interface DiffOptions extends Omit<RunOptions, 'dryRun'> {
+  readonly verifyContent: boolean;
+  readonly ignoreChecks: readonly string[];
+}
+
 type Run<Options> = (options: Options, emitter: Emitter, signal: AbortSignal) => Promise<RunOutcome>;
 
 /**
@@ -38,6 +51,9 @@ type Run<Options> = (options: Options, emitter: Emitter, signal: AbortSignal) =>
 export interface Workflows {
   readonly clusterCreate: Run<ClusterCreateOptions>;
   readonly reset: Run<ResetOptions>;
+  readonly precheck: Run<PrecheckOptions>;
+  readonly diff: Run<DiffOptions>;
+  readonly listChecks: () => Promise<readonly CheckSummary[]>;
   /** Parses and checks a cluster file; returns the name of the cluster. Throws InstallerError(s). */
   readonly validateConfig: (configFile: string) => Promise<string>;
 }
@@ -66,6 +82,20 @@ export const workflows: Workflows = {
   async reset(options, emitter, signal) {
     const { runReset } = await import('../workflows/reset.ts');
     return runReset(options, emitter, signal);
+  },
+  async precheck(options, emitter, signal) {
+    const { runPrecheck } = await import('../workflows/precheck.ts');
+    return runPrecheck(options, emitter, signal);
+  },
+  async diff(options, emitter, signal) {
+    const { runDiff } = await import('../workflows/diff.ts');
+    return runDiff(options, emitter, signal);
+  },
+  async listChecks() {
+    const { checks } = await import('../checks/index.ts');
+    return checks.map(({ id, scope, severity, title, expected, remedy, source }) => {
+      return { id, scope, severity, title, expected, remedy, source };
+    });
   },
   async validateConfig(configFile) {
     const { loadClusterConfig } = await import('../spec/load.ts');

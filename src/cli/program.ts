@@ -3,6 +3,8 @@ import { programVersion } from '../assets.ts';
 import { addAsset } from './commands/asset.ts';
 import { addClusterCreate } from './commands/cluster-create.ts';
 import { addConfig } from './commands/config.ts';
+import { addDiff } from './commands/diff.ts';
+import { addPrecheck } from './commands/precheck.ts';
 import { addReset } from './commands/reset.ts';
 import type { CliContext } from './context.ts';
 import { addGlobalOptions, examples } from './options.ts';
@@ -26,6 +28,8 @@ Exit codes: 0 done, 1 defect, 2 wrong use or file, 3 precheck failed, 4 operatio
     );
   addGlobalOptions(program);
   addClusterCreate(program, context);
+  addPrecheck(program, context);
+  addDiff(program, context);
   addReset(program, context);
   addConfig(program, context);
   addAsset(program, context);

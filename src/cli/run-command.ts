@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { createEmitter, type Emitter } from '../report/emitter.ts';
+import type { Sink } from '../report/events.ts';
 import { formatDefect, reportsOf, stackOf } from '../report/format-error.ts';
 import { createPaint } from '../report/format.ts';
 import { selectOutput } from '../report/select-sinks.ts';
@@ -16,10 +17,11 @@ export async function runCommand(
   context: CliContext,
   options: GlobalOptions,
   run: (emitter: Emitter, runId: string) => Promise<RunOutcome>,
+  moreSinks: readonly Sink[] = [],
 ): Promise<void> {
   const runId = randomBytes(4).toString('hex');
   const { sinks, runLog } = await createRunSinks(context, options, runId);
-  const emitter = createEmitter(sinks, context.now);
+  const emitter = createEmitter([...sinks, ...moreSinks], context.now);
   const onAbort = (): void =>
     emitter.emit({
       type: 'log',

@@ -5,7 +5,7 @@ import { toolsQuery } from '../ops/tools-query.ts';
 /** Tools that phases, kubeadm or kubelet call on a host; kubeadm's own preflight names most of them. */
 export const probedTools = [
   'containerd', 'curl', 'wget', 'tar', 'ip', 'ss', 'iptables', 'mount', 'nsenter', 'modprobe', 'sysctl', 'swapoff', 'conntrack', 'ethtool', 'socat', 'tc',
-  'flock', 'sha256sum', 'systemd-run', 'xargs', 'diff', 'timeout',
+  'flock', 'sha256sum', 'systemd-run', 'xargs', 'diff', 'timeout', 'unattended-upgrade',
 ] as const; // prettier-ignore
 
 /** Where a kubeadm cluster leaves traces; what stands there and is not this cluster's is a leftover. */
@@ -13,6 +13,16 @@ export const leftoverPaths = [
   '/etc/kubernetes/admin.conf', '/etc/kubernetes/kubelet.conf', '/etc/kubernetes/manifests', '/etc/kubernetes/pki', '/var/lib/etcd/member/snap', '/var/lib/kubelet/pki',
   '/etc/cni/net.d',
 ] as const; // prettier-ignore
+
+/** Their states tell of packet filters and of upgrades that nobody asks for. */
+export const probedUnits = [
+  'firewalld.service', 'ufw.service', 'apt-daily-upgrade.timer', 'dnf-automatic.timer', 'dnf-automatic-install.timer', 'yum-cron.service',
+] as const; // prettier-ignore
+
+/** `MOUNT ftype=N` for the XFS file systems of the paths that are there. Older xfs_info takes mount points only. */
+const xfsInfo = `df -P "$@" 2>/dev/null | sed -n '2,$s/.*% //p' | sort -u | while read -r m; do
+f=$(xfs_info "$m" 2>/dev/null | grep -o 'ftype=[01]') && printf '%s %s\\n' "$m" "$f"
+done; exit 0`;
 
 /** Everything that facts are read from; asked in one round trip. */
 export const factQueries = {
@@ -42,4 +52,20 @@ export const factQueries = {
   kubeletRecord: fileQuery(`${hostPaths.artifacts}/kubelet/source`),
   identity: fileQuery(hostPaths.identity),
   ca: fileQuery('/etc/kubernetes/pki/ca.crt', { content: false }),
+  account: commandQuery(['id', '-u']),
+  links: commandQuery(['ip', '-o', 'link', 'show']),
+  zoneOffset: commandQuery(['date', '+%z']),
+  zoneFile: commandQuery(['readlink', '-f', '/etc/localtime']),
+  hostsFile: fileQuery('/etc/hosts'),
+  resolvedConf: fileQuery('/run/systemd/resolve/resolv.conf'),
+  selinux: fileQuery('/sys/fs/selinux/enforce'),
+  units: commandQuery(['systemctl', 'is-active', ...probedUnits]),
+  ufw: fileQuery('/etc/ufw/ufw.conf'),
+  aptUpgrades: commandQuery(['apt-config', 'shell', 'VALUE', 'APT::Periodic::Unattended-Upgrade']),
+  dnfAutomatic: fileQuery('/etc/dnf/automatic.conf'),
+  moduleTrees: commandQuery(['ls', '-1', '/lib/modules']),
+  loadedModules: commandQuery(['head', '-n', '1', '/proc/modules']),
+  mounts: commandQuery(['grep', '-E', ' /(etc|usr|usr/local|var|var/lib|tmp)? ', '/proc/self/mounts']),
+  temporaryFolder: fileQuery('/tmp', { content: false }),
+  xfs: commandQuery(['/bin/sh', '-c', xfsInfo, 'sh', '/var/lib', '/var/lib/containerd']),
 } as const satisfies Record<string, Query>;

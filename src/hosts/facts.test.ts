@@ -53,6 +53,8 @@ function host(
       '/etc/machine-id': '0123456789abcdef0123456789abcdef\n',
       '/proc/swaps': 'Filename\t\t\t\tType\t\tSize\t\tUsed\t\tPriority\n',
       '/etc/fstab': '/dev/sda1 / ext4 defaults 0 1\n',
+      '/etc/hosts': '127.0.0.1 localhost\n',
+      '/tmp/x': '',
       '/etc/resolv.conf': '# made by hand\nnameserver 10.0.0.2\nsearch example.com\nnameserver fd00::53\n',
       ...files,
     },
@@ -73,6 +75,15 @@ function host(
       'Filesystem     1024-blocks    Used Available Capacity Mounted on\n/dev/sda1 100 40 60 40% /\n/dev/sdb1 50 10 40 20% /var/lib\n/dev/sda1 100 40 60 40% /\n',
     'find ': { exitCode: 1, stderr: 'find: no such file\n' },
     'containerd --version': 'absent',
+    'id -u': '0\n',
+    'ip -o link show': '2: eth0: <UP> mtu 1500\\    link/ether 02:00:00:00:00:01 brd ff:ff:ff:ff:ff:ff\n',
+    'date +%z': '+0000\n',
+    'readlink -f': '/usr/share/zoneinfo/Etc/UTC\n',
+    'systemctl is-active': { exitCode: 3, stdout: 'inactive\n'.repeat(6) },
+    'apt-config': 'absent',
+    'ls -1 /lib/modules': '6.8.0-40-generic\n',
+    'head -n 1 /proc/modules': 'overlay 151552 0 - Live 0x0\n',
+    'grep -E': '/dev/sda1 / ext4 rw,relatime 0 0\n',
   };
   for (const [command, answer] of Object.entries({ ...usual, ...commands })) made.on(command, answer);
   return made;
@@ -117,6 +128,19 @@ describe('parseFacts', () => {
       identity: undefined,
       identityUnreadable: undefined,
       caSha256: undefined,
+      isRoot: true,
+      macAddresses: new Map([['eth0', '02:00:00:00:00:01']]),
+      timeZone: { name: 'UTC', offset: '+0000' },
+      hostsFile: [{ address: '127.0.0.1', names: ['localhost'] }],
+      upstreamNameservers: undefined,
+      selinuxEnforcing: false,
+      firewall: undefined,
+      automaticUpgrades: undefined,
+      moduleTrees: ['6.8.0-40-generic'],
+      hasLoadedModules: true,
+      mounts: [{ path: '/', options: ['rw', 'relatime'] }],
+      temporaryFolderMode: '755',
+      xfsWithoutFileTypes: [],
     } satisfies Facts);
     expect(made.trips).toBe(1);
   });

@@ -7,10 +7,12 @@ import {
   type Listener,
   type Route,
 } from './facts-network.ts';
+import { parseNameservers, parseSettings, type SettingsFacts } from './facts-settings.ts';
 import { factQueries as q, probedTools } from './fact-queries.ts';
+import { commandText, fileText, numberOf } from './seen-text.ts';
 
 /** What a machine is, as of one look. Numbers that could not be read are undefined: a check says so rather than guess. */
-export interface Facts {
+export interface Facts extends SettingsFacts {
   readonly os: {
     readonly id: string;
     readonly idLike: readonly string[];
@@ -103,6 +105,7 @@ export function parseFacts(seen: Answers, askedAtMs?: number): Facts {
     kubeletVersion: fileText(seen(q.kubeletRecord)).trim().split(' ')[1],
     ...identity,
     caSha256: caDigest(seen(q.ca)),
+    ...parseSettings(seen),
   };
 }
 
@@ -111,21 +114,8 @@ const architectureNames: ReadonlyMap<string, string> = new Map([
   ['aarch64', 'arm64'],
 ]);
 
-function fileText(seen: Seen<FileSeen>): string {
-  return seen.state === 'present' ? (seen.value.content ?? '') : '';
-}
-
-function commandText(seen: Seen<CommandSeen>): string {
-  return seen.state === 'present' ? seen.value.stdout : '';
-}
-
 function listenersOf(seen: Seen<CommandSeen>): Listener[] | undefined {
   return seen.state === 'present' && seen.value.exitCode === 0 ? parseListeners(seen.value.stdout) : undefined;
-}
-
-function numberOf(text: string): number | undefined {
-  const value = Number.parseFloat(text);
-  return Number.isFinite(value) ? value : undefined;
 }
 
 /** os-release(5): NAME=value lines, values quoted or not. */
@@ -154,10 +144,6 @@ function parseSwaps(text: string): string[] {
     .slice(1)
     .map((line) => line.split(/\s+/)[0] ?? '')
     .filter((device) => device !== '');
-}
-
-function parseNameservers(text: string): string[] {
-  return [...text.matchAll(/^\s*nameserver\s+(\S+)/gm)].map((match) => match[1] ?? '');
 }
 
 /** `df -Pk`: file system, 1024-blocks, used, available, capacity, mounted on; one line for each path asked, in order. */

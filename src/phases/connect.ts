@@ -3,17 +3,23 @@ import { reportError, toInstallerError } from '../engine/lane.ts';
 import { connectHost } from '../hosts/connect.ts';
 import { createHost } from '../hosts/host.ts';
 import { reconnecting } from '../hosts/reconnecting.ts';
+import { lookingWithoutRoot } from '../hosts/without-root.ts';
 import type { Cluster } from '../kubernetes/cluster.ts';
 import type { Limiter } from '../lib/concurrency.ts';
 import type { HostConfig } from '../spec/schema.ts';
 import { createKeyLoader } from '../transport/ssh-keys.ts';
 import type { Transport } from '../transport/transport.ts';
 
+export interface ConnectPhaseOptions {
+  /** For commands that only look: an account that cannot become root is enough, and a warning says so. */
+  readonly withoutRoot?: boolean;
+}
+
 /**
  * Connects to all hosts at once. A host that cannot be reached does not end the run here: the prechecks report it together
  * with what is wrong on the others.
  */
-export function connect(limiter: Limiter): ClusterPhase<Cluster> {
+export function connect(limiter: Limiter, options: ConnectPhaseOptions = {}): ClusterPhase<Cluster> {
   return {
     scope: 'cluster',
     id: 'connect',
@@ -25,7 +31,7 @@ export function connect(limiter: Limiter): ClusterPhase<Cluster> {
       const keys = createKeyLoader();
       await Promise.all(
         cluster.config.spec.hosts.map((config) =>
-          limiter.run(() => connectOne(cluster, context, config, limiter, keys)),
+          limiter.run(() => connectOne(cluster, context, config, { limiter, keys, ...options })),
         ),
       );
       return [];
@@ -37,8 +43,14 @@ async function connectOne(
   cluster: Cluster,
   context: RunContext,
   config: HostConfig,
-  limiter: Limiter,
-  keys: ReturnType<typeof createKeyLoader>,
+  {
+    limiter,
+    keys,
+    withoutRoot = false,
+  }: ConnectPhaseOptions & {
+    readonly limiter: Limiter;
+    readonly keys: ReturnType<typeof createKeyLoader>;
+  },
 ): Promise<void> {
   const { emitter } = context;
   const startedAt = performance.now();
@@ -53,9 +65,10 @@ async function connectOne(
         addSecret: (value) => emitter.addSecret(value),
         onWarning: warn,
       });
-    const transport = reconnecting(await open(), open, {
+    const connected = reconnecting(await open(), open, {
       onReconnect: () => warn('connecting again'),
     });
+    const transport = withoutRoot ? lookingWithoutRoot(connected, ({ message }) => warn(message)) : connected;
     cluster.hosts.set(
       config.name,
       createHost(config.name, limited(transport, limiter), ({ summary, result }) => {

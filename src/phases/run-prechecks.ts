@@ -6,24 +6,33 @@ import { exitCodes, InstallerError } from '../errors.ts';
 import { isControlPlane, type Cluster } from '../kubernetes/cluster.ts';
 
 /** Everything that would fail later, found now: all findings, then one failure. */
-export const runPrechecks: ClusterPhase<Cluster> = {
-  scope: 'cluster',
-  id: 'run-prechecks',
-  title: 'Check hosts',
-  required: true,
-  runsOnDryRun: true,
-  run(cluster, { emitter }) {
-    refuseIgnores(cluster.options.ignoreChecks);
-    cluster.clusterId = identify(cluster);
-    const findings = runChecks(checks, cluster);
-    const ignored = (finding: Finding): boolean => cluster.options.ignoreChecks.includes(finding.check);
-    for (const finding of findings) emitter.emit({ type: 'check.finding', ...finding, ignored: ignored(finding) });
-    const errors = findings.filter((finding) => finding.severity === 'error' && !ignored(finding));
-    const failures = [...cluster.unreachable.map(asPrecheck), ...(errors.length === 0 ? [] : [precheckError(errors)])];
-    if (failures.length > 0) throw new AggregateError(failures);
-    return Promise.resolve([]);
-  },
-};
+export const runPrechecks = runPrechecksWith({ strict: false });
+
+/** The same; with `strict`, warnings count as errors. */
+export function runPrechecksWith({ strict }: { readonly strict: boolean }): ClusterPhase<Cluster> {
+  return {
+    scope: 'cluster',
+    id: 'run-prechecks',
+    title: 'Check hosts',
+    required: true,
+    runsOnDryRun: true,
+    run: (cluster, { emitter }) => {
+      refuseIgnores(cluster.options.ignoreChecks);
+      cluster.clusterId = identify(cluster);
+      const findings = runChecks(checks, cluster);
+      const ignored = (finding: Finding): boolean => cluster.options.ignoreChecks.includes(finding.check);
+      for (const finding of findings) emitter.emit({ type: 'check.finding', ...finding, ignored: ignored(finding) });
+      const counts = ({ severity }: Finding): boolean => severity === 'error' || (strict && severity === 'warning');
+      const errors = findings.filter((finding) => counts(finding) && !ignored(finding));
+      const failures = [
+        ...cluster.unreachable.map(asPrecheck),
+        ...(errors.length === 0 ? [] : [precheckError(errors)]),
+      ];
+      if (failures.length > 0) throw new AggregateError(failures);
+      return Promise.resolve([]);
+    },
+  };
+}
 
 /** The identity of the control plane's host, else any host's, else a new one: a cluster that does not exist yet. */
 function identify(cluster: Cluster): string {

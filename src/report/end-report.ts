@@ -1,5 +1,6 @@
 import type { RunEvent } from './events.ts';
 import { createPaint } from './format.ts';
+import { formatFindings, withoutFindings } from './format-findings.ts';
 import { formatPlan } from './format-plan.ts';
 import { formatSummary } from './format-summary.ts';
 import { createRecorder } from './record.ts';
@@ -29,7 +30,10 @@ export function createEndReport(output: ReportOutput): EndReport {
       const record = recorder.record();
       if (record.started === undefined) return;
       if (record.started.dryRun) output.result(formatPlan(record, paint));
-      output.progress(`\n${formatSummary(record, output.logFile(), paint)}`);
+      const isPrecheck = record.started.workflow === 'precheck';
+      if (isPrecheck) output.result(formatFindings(record, paint));
+      const rest = isPrecheck ? withoutFindings(record) : record;
+      output.progress(`\n${formatSummary(rest, output.logFile(), paint)}`);
     },
   };
 }

@@ -104,6 +104,8 @@ export type RunEventBody =
       readonly expected?: string | undefined;
       readonly actual?: string | undefined;
       readonly remedy?: string | undefined;
+      /** Where the requirement comes from. */
+      readonly source?: string | undefined;
       readonly ignored: boolean;
     }
   | {

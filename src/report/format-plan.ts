@@ -10,7 +10,11 @@ interface Group {
 export function formatPlan(record: RunRecord, paint: Paint): string {
   const cluster = record.started?.cluster ?? '';
   const phases = record.started?.phases ?? [];
-  const lines = [paint('strong', `Plan for cluster ${cluster} (dry run: nothing was changed)`), ''];
+  const title =
+    record.started?.workflow === 'diff'
+      ? `What differs in cluster ${cluster} from its file (- as it is, + as the file says; nothing was changed)`
+      : `Plan for cluster ${cluster} (dry run: nothing was changed)`;
+  const lines = [paint('strong', title), ''];
   const unchanged: string[] = [];
   for (const phase of phases) {
     const steps = record.plan.filter((step) => step.phase === phase.id && hasContent(step));

@@ -42,6 +42,13 @@ export function formatNames(names: readonly string[], limit = 5): string {
   return `${names.slice(0, limit).join(', ')} and ${names.length - limit} more`;
 }
 
+/** Rows in columns, two spaces between them; the last column is as wide as it is. */
+export function formatTable(rows: readonly (readonly string[])[]): string {
+  const widths = (rows[0] ?? []).map((_, column) => Math.max(...rows.map((row) => (row[column] ?? '').length)));
+  const lines = rows.map((row) => row.map((cell, column) => cell.padEnd(widths[column] ?? 0)).join('  '));
+  return lines.map((line) => `${line.trimEnd()}\n`).join('');
+}
+
 export function indent(text: string, prefix: string): string {
   return text.replace(/^(?=.)/gm, prefix);
 }

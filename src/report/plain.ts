@@ -29,6 +29,7 @@ export function createPlainSink(options: PlainOptions): Sink {
   const paint = createPaint(options.color);
   const lastTold = new Map<string, number>();
   let startMs: number | undefined;
+  let isPrecheck = false;
 
   function isDue(key: string, atMs: number): boolean {
     const last = lastTold.get(key);
@@ -40,6 +41,9 @@ export function createPlainSink(options: PlainOptions): Sink {
   return {
     handle(event) {
       end.add(event);
+      if (event.type === 'run.started') isPrecheck = event.workflow === 'precheck';
+      // The findings of a precheck are its result: they come as a table at the end.
+      if (event.type === 'check.finding' && isPrecheck) return;
       const atMs = Date.parse(event.time);
       startMs ??= atMs;
       const key = repeatKey(event);

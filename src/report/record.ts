@@ -17,6 +17,7 @@ export interface Finding {
   readonly remedy: string | undefined;
   readonly expected: string | undefined;
   readonly actual: string | undefined;
+  readonly source?: string | undefined;
   readonly ignored: boolean;
   readonly hosts: readonly string[];
 }
@@ -93,7 +94,7 @@ export function isBad(status: PhaseStatus): boolean {
 }
 
 function addFinding(findings: Map<string, Finding>, event: EventOf<'check.finding'>): void {
-  const { check, severity, title, remedy, expected, actual, ignored } = event;
+  const { check, severity, title, remedy, expected, actual, source, ignored } = event;
   const key = JSON.stringify([check, severity, title, expected, actual, ignored]);
   const hosts = findings.get(key)?.hosts ?? [];
   findings.set(key, {
@@ -103,6 +104,7 @@ function addFinding(findings: Map<string, Finding>, event: EventOf<'check.findin
     remedy,
     expected,
     actual,
+    source,
     ignored,
     hosts: event.host === undefined ? hosts : [...hosts, event.host],
   });

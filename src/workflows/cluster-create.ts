@@ -33,7 +33,11 @@ export interface ClusterCreateInput {
 }
 
 /** The order of the work. Host phases in a row run as lanes; `after` in a phase says what it waits for on other hosts. */
-function clusterCreatePhases(limiter: Limiter, runId: string, kubeconfigFile: string): readonly Phase<Cluster>[] {
+export function clusterCreatePhases(
+  limiter: Limiter,
+  runId: string,
+  kubeconfigFile: string,
+): readonly Phase<Cluster>[] {
   return [
     connect(limiter),
     gatherFacts,

@@ -19,7 +19,15 @@ export async function runTestCli(
   };
   const written = { stdout: '', stderr: '' };
   const exitCode = await runCli(args, {
-    workflows: { clusterCreate: unexpected, reset: unexpected, validateConfig: unexpected, ...workflows },
+    workflows: {
+      clusterCreate: unexpected,
+      reset: unexpected,
+      precheck: unexpected,
+      diff: unexpected,
+      listChecks: unexpected,
+      validateConfig: unexpected,
+      ...workflows,
+    },
     env: { XDG_STATE_HOME: '/dev/null' },
     stdout: (text) => (written.stdout += text),
     stderr: (text) => (written.stderr += text),

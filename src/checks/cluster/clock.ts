@@ -11,6 +11,7 @@ export const clockInSync: ClusterCheck = {
   severity: 'error',
   expected: 'within 1 s of the median of all hosts; 10 s at most',
   remedy: 'set up chrony or another time service on the host',
+  source: 'Kubernetes, certificates and leases compare clocks; etcd, "Hardware recommendations"',
   run(cluster) {
     const rows = cluster.members.flatMap(({ config, facts }) =>
       facts.clockMs === undefined || facts.askedAtMs === undefined

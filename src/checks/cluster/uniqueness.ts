@@ -1,5 +1,6 @@
 import type { Cluster, Member } from '../../kubernetes/cluster.ts';
-import type { ClusterCheck } from '../check.ts';
+import type { Facts } from '../../hosts/facts.ts';
+import { notChecked, type ClusterCheck } from '../check.ts';
 
 type Found = ReturnType<ClusterCheck['run']>[number];
 
@@ -17,7 +18,6 @@ function duplicates(cluster: Cluster, valueOf: (member: Member) => string | unde
   });
 }
 
-/** Sources: kubeadm's installation guide (hostname, MAC address and product_uuid are unique for every node). */
 export const hostnameUnique: ClusterCheck = {
   id: 'hostname-unique',
   scope: 'cluster',
@@ -25,6 +25,7 @@ export const hostnameUnique: ClusterCheck = {
   severity: 'error',
   expected: 'a hostname of its own for every host',
   remedy: 'set another one with hostnamectl set-hostname',
+  source: 'kubeadm, "Before you begin": a unique hostname for every node',
   run: (cluster) => duplicates(cluster, ({ facts }) => facts.hostname, 'hostname'),
 };
 
@@ -35,6 +36,7 @@ export const machineIdUnique: ClusterCheck = {
   severity: 'error',
   expected: 'a machine-id of its own for every host; cloned machines share it',
   remedy: 'on the clone: rm /etc/machine-id && systemd-machine-id-setup, then reboot',
+  source: 'machine-id(5): unique for every machine; systemd and DHCP clients derive identities from it',
   run: (cluster) => duplicates(cluster, ({ facts }) => facts.machineId, 'machine-id'),
 };
 
@@ -45,5 +47,26 @@ export const productUuidUnique: ClusterCheck = {
   severity: 'warning',
   expected: 'a product_uuid of its own for every host',
   remedy: 'give the virtual machine another UUID in its hypervisor',
-  run: (cluster) => duplicates(cluster, ({ facts }) => facts.productUuid, 'product_uuid'),
+  source: 'kubeadm, "Before you begin": a unique product_uuid for every node',
+  run: (cluster) => [
+    ...duplicates(cluster, ({ facts }) => facts.productUuid, 'product_uuid'),
+    ...cluster.members.filter(({ facts }) => !facts.isRoot).map(({ config }) => ({ ...notChecked, host: config.name })),
+  ],
 };
+
+/** The interface of the node address alone: those of containers and bonds may share theirs. */
+export const macUnique: ClusterCheck = {
+  id: 'mac-unique',
+  scope: 'cluster',
+  title: 'Two hosts have the same MAC address',
+  severity: 'error',
+  expected: 'a MAC address of its own for the interface of every node address',
+  remedy: 'give the virtual machine another MAC address in its hypervisor',
+  source: 'kubeadm, "Before you begin": a unique MAC address for every node',
+  run: (cluster) => duplicates(cluster, ({ facts, nodeAddress }) => macOf(facts, nodeAddress), 'MAC address'),
+};
+
+function macOf(facts: Facts, nodeAddress: string): string | undefined {
+  const name = facts.addresses.find(({ address }) => address === nodeAddress)?.interface;
+  return name === undefined ? undefined : facts.macAddresses.get(name);
+}

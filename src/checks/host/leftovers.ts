@@ -3,12 +3,14 @@ import { belongsToCluster, type HostCheck } from '../check.ts';
 
 export const noLeftovers: HostCheck = {
   id: 'no-leftovers',
+  needsRoot: true,
   scope: 'host',
   title: 'Something of another cluster is here',
   severity: 'error',
   expected: 'no files of kubeadm, etcd or a network plugin, but those of this very cluster',
   remedy:
     'where they are not needed any more: kubeadm reset --force, then remove /etc/cni/net.d; where they are, this is not the host',
+  source: 'kubeadm preflight: DirAvailable and FileAvailable',
   run(member, cluster) {
     if (belongsToCluster(member, cluster)) return [];
     const { leftovers } = member.facts;
@@ -18,12 +20,14 @@ export const noLeftovers: HostCheck = {
 
 export const sameCluster: HostCheck = {
   id: 'same-cluster',
+  needsRoot: true,
   mandatory: true,
   scope: 'host',
   title: 'The host belongs to another cluster',
   severity: 'error',
   expected: 'no identity, or that of this cluster',
   remedy: 'take it out of that cluster first: installer reset with that cluster file',
+  source: 'installer: the identity that it writes first and removes last',
   run(member, cluster) {
     const { identity, identityUnreadable } = member.facts;
     if (identityUnreadable !== undefined)
@@ -40,12 +44,14 @@ export const sameCluster: HostCheck = {
 /** Another kubelet under a running cluster would be an upgrade without its order and its backups. */
 export const versionUnchanged: HostCheck = {
   id: 'version-unchanged',
+  needsRoot: true,
   mandatory: true,
   scope: 'host',
   title: 'The cluster runs another Kubernetes version',
   severity: 'error',
   expected: 'the version of the cluster file',
   remedy: 'set spec.kubernetes.version to the version that runs; cluster-create never upgrades',
+  source: 'Kubernetes, "Version skew policy": versions change in an order, by an upgrade',
   run(member, cluster) {
     const { kubeletVersion, identity } = member.facts;
     const wanted = versionsOf(cluster).kubernetes.version;

@@ -1,5 +1,5 @@
 import { isControlPlane } from '../../kubernetes/cluster.ts';
-import { belongsToCluster, type HostCheck } from '../check.ts';
+import { belongsToCluster, notChecked, type HostCheck } from '../check.ts';
 
 /** Source: Kubernetes' documentation, "Ports and protocols". */
 const nodePorts = [10248, 10249, 10250, 10256];
@@ -22,6 +22,7 @@ export const portsFree: HostCheck = {
   severity: 'error',
   expected: 'no other process listens there',
   remedy: 'stop the process, or move it to another port',
+  source: 'Kubernetes, "Ports and protocols"; kubeadm preflight: Port',
   run(member, cluster) {
     if (member.facts.listeners === undefined)
       return [{ actual: 'the listening ports could not be read', severity: 'warning' }];
@@ -29,6 +30,10 @@ export const portsFree: HostCheck = {
     const taken = member.facts.listeners.filter(({ protocol, port }) => protocol === 'tcp' && wanted.includes(port));
     const isOurs = (process: string | undefined): boolean =>
       belongsToCluster(member, cluster) && kubernetesProcesses.has(process ?? '');
+    if (!member.facts.isRoot && taken.length > 0) {
+      const ports = [...new Set(taken.map(({ port }) => port))].join(', ');
+      return [{ ...notChecked, actual: `not checked: only root sees by whom ports ${ports} are taken` }];
+    }
     const ports = new Map(taken.filter(({ process }) => !isOurs(process)).map(({ port, process }) => [port, process]));
     return [...ports].map(([port, process]) => ({
       actual: `port ${port} is held by ${process ?? 'an unknown process'}`,
@@ -43,6 +48,7 @@ export const addressValid: HostCheck = {
   severity: 'error',
   expected: 'internalAddress (or address, where none is given) is an address of one of the interfaces',
   remedy: 'set internalAddress in the cluster file to an address of the host',
+  source: 'kubelet: --node-ip must be an address of the host',
   run({ facts, nodeAddress }) {
     const found = facts.addresses.find(({ address }) => address === nodeAddress);
     const addresses = facts.addresses.map(({ address, interface: name }) => `${address} (${name})`).join(', ');
@@ -60,6 +66,7 @@ export const defaultRoute: HostCheck = {
   expected: 'a default route, or one that covers the service subnet',
   remedy:
     'add a default route (a gateway that does not forward will do), or a route for the service subnet to the interface of the node address',
+  source: 'kubeadm, "Installing kubeadm": network adapters; kube-proxy needs a route for service addresses',
   run({ facts }, cluster) {
     const wanted = new Set(['default', '0.0.0.0/0', '::/0', ...cluster.config.spec.network.serviceSubnets]);
     return facts.routes.some(({ destination }) => wanted.has(destination))
@@ -76,6 +83,7 @@ export const resolverAnswers: HostCheck = {
   severity: 'error',
   expected: 'an answer, also "no such name", within 1 s',
   remedy: 'correct /etc/resolv.conf; on a site without DNS, name an address there that refuses at once',
+  source: 'kubelet and containerd ask the resolver for every sandbox',
   run({ facts }) {
     if (facts.resolverMs === undefined)
       return [{ actual: `no answer within 6 s from ${facts.nameservers.join(', ') || 'no nameserver'}` }];

@@ -3,7 +3,6 @@ import type { HostCheck } from '../check.ts';
 
 const mebibyte = 1024 * 1024;
 
-/** Source: kubeadm's preflight, ControlPlaneNumCPU. */
 export const cpu: HostCheck = {
   id: 'cpu',
   scope: 'host',
@@ -11,6 +10,7 @@ export const cpu: HostCheck = {
   severity: 'error',
   expected: 'at least 2 cores on a control plane',
   remedy: 'give the host more cores',
+  source: 'kubeadm preflight: NumCPU (ControlPlaneNumCPU)',
   run(member) {
     const { cpus } = member.facts;
     if (cpus === undefined) return [{ actual: 'the number of cores could not be read', severity: 'warning' }];
@@ -18,7 +18,6 @@ export const cpu: HostCheck = {
   },
 };
 
-/** Source: kubeadm's constant ControlPlaneMem, 1700 MB. */
 export const memory: HostCheck = {
   id: 'memory',
   scope: 'host',
@@ -26,6 +25,7 @@ export const memory: HostCheck = {
   severity: 'error',
   expected: 'at least 1700 MiB on a control plane, 700 MiB on a worker',
   remedy: 'give the host more memory',
+  source: 'kubeadm preflight: Mem (ControlPlaneMem, 1700 MB)',
   run(member) {
     const { memoryBytes } = member.facts;
     if (memoryBytes === undefined) return [{ actual: 'the size of the memory could not be read', severity: 'warning' }];
@@ -34,7 +34,6 @@ export const memory: HostCheck = {
   },
 };
 
-/** Binaries and images of Kubernetes itself take about 2 GB. */
 export const diskFree: HostCheck = {
   id: 'disk-free',
   scope: 'host',
@@ -42,6 +41,7 @@ export const diskFree: HostCheck = {
   severity: 'error',
   expected: 'at least 3 GiB free for /var/lib and /usr/local; 20 GiB are good',
   remedy: 'free space, or mount a larger file system at /var/lib',
+  source: 'measured: binaries and images of Kubernetes itself take about 2 GB',
   run(member, cluster) {
     const rows = [...member.facts.freeBytes].filter(([, bytes]) => bytes < 20 * 1024 * mebibyte);
     return rows.flatMap(([mount, bytes]) => {

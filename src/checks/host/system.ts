@@ -9,11 +9,11 @@ export const architectureSupported: HostCheck = {
   severity: 'error',
   expected: architectures.join(' or '),
   remedy: 'use another host: Kubernetes is not published for this one',
+  source: 'Kubernetes releases, as the version catalog lists them',
   run: ({ facts }) =>
     architectures.some((name) => name === facts.architecture) ? [] : [{ actual: facts.architecture }],
 };
 
-/** Source: systemd-run with --remain-after-exit and RuntimeMaxSec, systemd 229 and later. */
 export const systemdRunning: HostCheck = {
   id: 'systemd-running',
   scope: 'host',
@@ -21,13 +21,13 @@ export const systemdRunning: HostCheck = {
   severity: 'error',
   expected: 'systemd 229 or later',
   remedy: 'use a distribution with a current systemd',
+  source: 'systemd 229: systemd-run with --remain-after-exit and RuntimeMaxSec',
   run({ facts }) {
     if (facts.systemdVersion === undefined) return [{ actual: 'systemctl does not answer' }];
     return facts.systemdVersion < 229 ? [{ actual: `systemd ${facts.systemdVersion}` }] : [];
   },
 };
 
-/** Source: Kubernetes 1.35 refuses to start kubelet on cgroup v1 unless failCgroupV1 is false. */
 export const cgroupVersion: HostCheck = {
   id: 'cgroup-version',
   scope: 'host',
@@ -35,6 +35,7 @@ export const cgroupVersion: HostCheck = {
   severity: 'error',
   expected: 'cgroup v2, or failCgroupV1: false in spec.kubernetes.kubelet',
   remedy: 'boot with systemd.unified_cgroup_hierarchy=1, or set spec.kubernetes.kubelet.failCgroupV1: false',
+  source: 'Kubernetes 1.35: kubelet refuses cgroup v1 unless failCgroupV1 is false',
   run({ facts }, cluster) {
     const minor = Number(versionsOf(cluster).kubernetes.minor.split('.')[1]);
     const isAllowed = cluster.config.spec.kubernetes.kubelet['failCgroupV1'] === false;
@@ -68,6 +69,7 @@ export const toolsPresent: HostCheck = {
   severity: 'error',
   expected: `${required.join(', ')}, and curl or wget`,
   remedy: 'install the packages that bring them (iproute2, iptables, util-linux, procps, findutils, diffutils, curl)',
+  source: 'kubeadm preflight: FileExisting; what the phases of the installer call',
   run({ facts }) {
     const missing = required.filter((tool) => !facts.tools.has(tool));
     if (!facts.tools.has('curl') && !facts.tools.has('wget')) missing.push('curl or wget');
@@ -96,6 +98,7 @@ export const swapDisabled: HostCheck = {
   severity: 'info',
   expected: 'no active swap',
   remedy: 'nothing to do: prepare-hosts turns it off and comments it out of /etc/fstab',
+  source: 'kubeadm preflight: Swap; kubelet: failSwapOn',
   run: ({ facts }) => (facts.swaps.length === 0 ? [] : [{ actual: facts.swaps.join(', ') }]),
 };
 
@@ -107,6 +110,7 @@ export const runtimeUsable: HostCheck = {
   severity: 'error',
   expected: 'none, or containerd 2.0 or later, and of the version in spec.runtime.containerd.version where that is set',
   remedy: 'upgrade it or remove it; with none there, the installer brings its own',
+  source: 'Kubernetes, "Container runtimes": containerd 2.0 or later',
   run({ facts }, cluster) {
     const { containerd } = facts;
     if (containerd === undefined || containerd.isOurs) return [];

@@ -1,0 +1,50 @@
+import type { Cluster, Member } from '../../kubernetes/cluster.ts';
+import type { ClusterCheck } from '../check.ts';
+
+type Found = ReturnType<ClusterCheck['run']>[number];
+
+/** One finding for each host whose value is not that of most hosts; of equally many, that of the first counts. */
+function oddOnes(cluster: Cluster, valueOf: (member: Member) => string | undefined): Found[] {
+  const byValue = Map.groupBy(cluster.members, valueOf);
+  byValue.delete(undefined);
+  const [most, ...others] = [...byValue].toSorted(([, a], [, b]) => b.length - a.length);
+  if (most === undefined) return [];
+  const [usual = '', owners] = most;
+  return others.flatMap(([value = '', members]) =>
+    members.map(({ config }) => ({
+      host: config.name,
+      actual: `${value}, and ${owners.length === 1 ? (owners[0]?.config.name ?? '') : `${owners.length} hosts`} ${owners.length === 1 ? 'has' : 'have'} ${usual}`,
+    })),
+  );
+}
+
+export const osConsistent: ClusterCheck = {
+  id: 'os-consistent',
+  scope: 'cluster',
+  title: 'The hosts do not run the same distribution',
+  severity: 'warning',
+  expected: 'one distribution and one version of it on all hosts',
+  remedy: 'nothing to do where it is intended; else install the host anew with the distribution of the others',
+  source: 'host requirements: all hosts of a new cluster alike',
+  run: (cluster) =>
+    oddOnes(cluster, ({ facts }) =>
+      facts.os.id === 'unknown' ? undefined : `${facts.os.id} ${facts.os.versionId}`.trim(),
+    ),
+};
+
+/** Zones are compared by name; where a host names none, its distance from UTC at this moment counts. */
+export const timezoneConsistent: ClusterCheck = {
+  id: 'timezone-consistent',
+  scope: 'cluster',
+  title: 'The hosts do not have the same time zone',
+  severity: 'warning',
+  expected: 'one time zone on all hosts, so that their logs can be compared',
+  remedy: 'set it with timedatectl set-timezone',
+  source: 'host requirements: the same time zone everywhere',
+  run(cluster) {
+    const areAllNamed = cluster.members.every(({ facts }) => facts.timeZone?.name !== undefined);
+    return oddOnes(cluster, ({ facts: { timeZone } }) =>
+      areAllNamed ? timeZone?.name : timeZone && `UTC${timeZone.offset}`,
+    );
+  },
+};

@@ -1,0 +1,37 @@
+import type { Check } from './check.ts';
+
+const introduction = `# Checks
+
+What a host must be. \`installer precheck -c FILE\` looks at all of it and changes nothing; \`cluster-create\` and \`diff\` look
+at the same before anything else. All findings of all hosts come at once.
+
+- An **error** ends the run with exit code 3, a **warning** does so with \`precheck --strict\` only, and an **info** never does.
+- The severity below is the usual one. A check may find less: a value that could not be read is a warning.
+- \`--ignore-check ID\` reports the findings of a check and goes on. The checks that say so guard the data of another cluster
+  and cannot be ignored.
+- What belongs to this very cluster is no leftover and no taken port.
+- \`precheck\` works without root for what can be read without it, and says what could not; the checks that say so are then not made.
+- Checks of the scope *host* look at one host; those of the scope *cluster* compare the hosts with each other.
+`;
+
+/** The text of docs/checks.md: the same for the same checks. */
+export function renderChecksDocs(checks: readonly Check[]): string {
+  return [introduction, ...checks.map(renderCheck)].join('\n');
+}
+
+function renderCheck(check: Check): string {
+  const notes = [
+    check.mandatory === true ? 'It cannot be ignored.' : '',
+    check.needsRoot === true ? 'It needs root.' : '',
+  ].filter((note) => note !== '');
+  return [
+    `## ${check.id}`,
+    '',
+    `${check.title}: **${check.severity}**, scope ${check.scope}.${notes.map((note) => ` ${note}`).join('')}`,
+    '',
+    `- Expected: ${check.expected}.`,
+    `- Remedy: ${check.remedy}.`,
+    `- Source: ${check.source}.`,
+    '',
+  ].join('\n');
+}

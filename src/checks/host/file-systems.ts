@@ -1,0 +1,61 @@
+import { mountOf } from '../../hosts/facts-settings.ts';
+import type { HostCheck } from '../check.ts';
+
+export const diskFilesystem: HostCheck = {
+  id: 'disk-filesystem',
+  scope: 'host',
+  title: 'XFS without file types',
+  severity: 'error',
+  expected: 'ftype=1 on the file system of /var/lib and of /var/lib/containerd, where it is XFS',
+  remedy: 'make the file system anew with mkfs.xfs -n ftype=1, or mount another one at /var/lib/containerd',
+  source: 'Linux kernel, overlayfs: the upper file system must return file types; host requirements',
+  run: ({ facts }) => facts.xfsWithoutFileTypes.map((mount) => ({ actual: `ftype=0 on ${mount}` })),
+};
+
+/** /etc, /var/lib and /usr/local are what the installer writes to. */
+export const fileSystemsWritable: HostCheck = {
+  id: 'file-systems-writable',
+  scope: 'host',
+  title: 'A file system is read-only',
+  severity: 'error',
+  expected: '/etc, /var/lib and /usr/local can be written to',
+  remedy: 'mount it read-write; where the kernel made it read-only after an error (see dmesg), repair the disk first',
+  source: 'the phases of the installer, kubeadm and kubelet write there',
+  run({ facts }) {
+    return ['/etc', '/var/lib', '/usr/local'].flatMap((path) => {
+      const mount = mountOf(facts.mounts, path);
+      if (mount?.options.includes('ro') !== true) return [];
+      return [
+        { actual: mount.path === path ? `${path} is read-only` : `${path} is on ${mount.path}, which is read-only` },
+      ];
+    });
+  },
+};
+
+export const tmpUsable: HostCheck = {
+  id: 'tmp-usable',
+  scope: 'host',
+  title: '/tmp cannot be used as usual',
+  severity: 'error',
+  expected:
+    'a folder /tmp that everybody may write to (mode 1777), on a file system from which programs may be started',
+  remedy: 'mkdir -p /tmp && chmod 1777 /tmp; for noexec: mount -o remount,exec /tmp',
+  source: 'hier(7) and file-hierarchy(7); host requirements',
+  run({ facts }) {
+    const { temporaryFolderMode: mode, mounts } = facts;
+    if (mode === undefined) return [{ actual: 'there is no folder /tmp' }];
+    const options = mountOf(mounts, '/tmp')?.options ?? [];
+    return [
+      ...(options.includes('ro') ? [{ actual: '/tmp is read-only' }] : []),
+      ...(mode === '1777' ? [] : [{ actual: `mode ${mode}`, severity: 'warning' } as const]),
+      ...(options.includes('noexec')
+        ? [
+            {
+              actual: 'mounted noexec; installers of drivers and add-ons start programs there',
+              severity: 'warning',
+            } as const,
+          ]
+        : []),
+    ];
+  },
+};

@@ -1,0 +1,33 @@
+import type { HostCheck } from '../check.ts';
+
+/**
+ * A kernel package that was replaced takes the modules of the running kernel with it: nothing can be loaded until the reboot.
+ * Without any folder of modules (containers), or with a kernel that has no modules, nothing can be missing.
+ */
+export const kernelNotUpgraded: HostCheck = {
+  id: 'kernel-not-upgraded',
+  scope: 'host',
+  title: 'The modules of the running kernel are gone',
+  severity: 'error',
+  expected: '/lib/modules has a folder for the running kernel',
+  remedy: 'reboot the host: its kernel was upgraded, and the running one cannot load modules any more',
+  source: 'host requirements: kernel upgraded, reboot required',
+  run({ facts }) {
+    const { kernel, moduleTrees, hasLoadedModules } = facts;
+    if (!hasLoadedModules || moduleTrees.length === 0 || kernel === '' || moduleTrees.includes(kernel)) return [];
+    return [{ actual: `${kernel} runs, /lib/modules has ${moduleTrees.join(', ')}` }];
+  },
+};
+
+export const unattendedUpgrades: HostCheck = {
+  id: 'unattended-upgrades',
+  scope: 'host',
+  title: 'Upgrades are installed without being asked for',
+  severity: 'warning',
+  expected: 'no service that upgrades packages by itself: kernel, runtime and reboots belong to a plan',
+  remedy:
+    'turn it off (systemctl disable --now apt-daily-upgrade.timer, or the unit that is named), or leave kernels and containerd out of it',
+  source: 'host requirements: automatic kernel upgrades and reboots are off',
+  run: ({ facts }) =>
+    facts.automaticUpgrades === undefined ? [] : [{ actual: `${facts.automaticUpgrades} is active` }],
+};

@@ -1,0 +1,64 @@
+import { expect, it } from 'vitest';
+import { findingsOf } from '../../../test/support/findings.ts';
+import type { Facts } from '../../hosts/facts.ts';
+import type { Check } from '../check.ts';
+import { kernelNotUpgraded, unattendedUpgrades } from './kernel.ts';
+import { privilegeEscalation } from './privilege.ts';
+import { resolvConf } from './resolv-conf.ts';
+import { firewall, selinux } from './security.ts';
+
+const kernel = '6.1.0-21-amd64';
+
+it.each<[string, Check, Partial<Facts>, string[]]>([
+  ['SELinux that is enforcing', selinux, { selinuxEnforcing: true }, ['w1 warning: enforcing']],
+  ['SELinux that is not', selinux, {}, []],
+  ['a firewall', firewall, { firewall: 'ufw' }, ['w1 warning: ufw is active']],
+  ['no firewall', firewall, {}, []],
+  [
+    'upgrades by themselves',
+    unattendedUpgrades,
+    { automaticUpgrades: 'unattended-upgrades' },
+    ['w1 warning: unattended-upgrades is active'],
+  ],
+  ['no upgrades by themselves', unattendedUpgrades, {}, []],
+  ['an account without root', privilegeEscalation, { isRoot: false }, [expect.stringMatching(/^w1 error: /) as string]],
+  ['root', privilegeEscalation, {}, []],
+  ['the modules of the kernel', kernelNotUpgraded, { kernel, moduleTrees: ['6.1.0-20-amd64', kernel] }, []],
+  [
+    'modules of a newer kernel only',
+    kernelNotUpgraded,
+    { kernel, moduleTrees: ['6.1.0-22-amd64'] },
+    [`w1 error: ${kernel} runs, /lib/modules has 6.1.0-22-amd64`],
+  ],
+  ['no folders of modules, as in a container', kernelNotUpgraded, { kernel, moduleTrees: [] }, []],
+  [
+    'a kernel without modules',
+    kernelNotUpgraded,
+    { kernel, moduleTrees: ['6.1.0-22-amd64'], hasLoadedModules: false },
+    [],
+  ],
+  ['a nameserver of the site', resolvConf, { nameservers: ['10.0.0.2'] }, []],
+  ['no nameserver', resolvConf, { nameservers: [] }, []],
+  [
+    'a nameserver on loopback',
+    resolvConf,
+    { nameservers: ['127.0.0.1', '10.0.0.2'] },
+    ['w1 warning: 127.0.0.1 in /etc/resolv.conf'],
+  ],
+  ['one on loopback of IPv6', resolvConf, { nameservers: ['::1'] }, ['w1 warning: ::1 in /etc/resolv.conf']],
+  ['systemd-resolved with servers', resolvConf, { nameservers: ['127.0.0.53'], upstreamNameservers: ['10.0.0.2'] }, []],
+  [
+    'systemd-resolved without any',
+    resolvConf,
+    { nameservers: ['127.0.0.53'], upstreamNameservers: [] },
+    ['w1 warning: 127.0.0.53 in /etc/resolv.conf'],
+  ],
+])('judges %s', (_name, check, facts, expected) => {
+  expect(findingsOf(check, { facts: { w1: facts } })).toEqual(expected);
+});
+
+it('takes the resolv.conf of the cluster file for that of the pods', () => {
+  const spec = '  kubernetes: { kubelet: { resolvConf: /etc/resolv-pods.conf } }\n';
+
+  expect(findingsOf(resolvConf, { facts: { w1: { nameservers: ['127.0.0.1'] } }, spec })).toEqual([]);
+});

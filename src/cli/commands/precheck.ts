@@ -1,0 +1,86 @@
+import type { Command } from 'commander';
+import { exitCodes } from '../../errors.ts';
+import { formatTable } from '../../report/format.ts';
+import type { HtmlReport } from '../../report/html-report.ts';
+import type { CliContext } from '../context.ts';
+import { addConfigOption, collect, configFileOf, examples, parseCount, type GlobalOptions } from '../options.ts';
+import { runCommand } from '../run-command.ts';
+
+interface Options extends GlobalOptions {
+  readonly concurrency: number;
+  readonly ignoreCheck: readonly string[];
+  readonly strict: boolean;
+  readonly html?: string;
+  readonly list: boolean;
+}
+
+export function addPrecheck(program: Command, context: CliContext): void {
+  const command = program
+    .command('precheck')
+    .summary('look whether the hosts are fit for a cluster')
+    .description(
+      'Looks at the hosts of the cluster file and tells everything that would make cluster-create fail. Changes nothing, and needs no root for most of it. Ends with 3 where a check found an error.',
+    );
+  addConfigOption(command);
+  command
+    .option('--strict', 'warnings count as errors', false)
+    .option('--ignore-check <id...>', 'report the findings of a check and go on; may be repeated', collect, [])
+    .option('--html <file>', 'write the findings to this file too, as a page for a browser')
+    .option('--list', 'list the checks and touch no host', false)
+    .option('--concurrency <n>', 'most hosts to work on at the same time', parseCount, 100)
+    .addHelpText(
+      'after',
+      examples([
+        'installer precheck -c clusterConfig.yaml',
+        'installer precheck -c clusterConfig.yaml --strict --ignore-check firewall',
+        'installer precheck -c clusterConfig.yaml --html report.html',
+        'installer precheck --list',
+      ]),
+    )
+    .action(async () => {
+      const options = command.optsWithGlobals<Options>();
+      if (options.list) await listChecks(context, options);
+      else await precheck(context, options, configFileOf(command));
+    });
+}
+
+async function listChecks(context: CliContext, { output }: Options): Promise<void> {
+  const checks = await context.workflows.listChecks();
+  if (output === 'json') {
+    for (const check of checks) context.stdout(`${JSON.stringify(check)}\n`);
+  } else {
+    const rows = checks.map(({ id, scope, severity, title }) => [id, scope, severity, title]);
+    context.stdout(formatTable([['ID', 'SCOPE', 'SEVERITY', 'TITLE'], ...rows]));
+  }
+  context.finish(exitCodes.ok);
+}
+
+async function precheck(context: CliContext, options: Options, configFile: string): Promise<void> {
+  const report = options.html === undefined ? undefined : await openReport(context, options.html);
+  await runCommand(
+    context,
+    options,
+    async (emitter, runId) => {
+      const outcome = await context.workflows.precheck(
+        {
+          configFile,
+          concurrency: options.concurrency,
+          ignoreChecks: options.ignoreCheck,
+          strict: options.strict,
+          runId,
+          ...(options.logFile === undefined ? {} : { logFile: options.logFile }),
+        },
+        emitter,
+        context.signal,
+      );
+      await report?.write();
+      return outcome;
+    },
+    report === undefined ? [] : [report],
+  );
+}
+
+async function openReport(context: CliContext, file: string): Promise<HtmlReport> {
+  const { openHtmlReport } = await import('../../report/html-report.ts');
+  return openHtmlReport(file, await context.workflows.listChecks());
+}

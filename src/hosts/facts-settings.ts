@@ -1,0 +1,153 @@
+import type { Answers } from '../ops/query.ts';
+import { factQueries as q, probedUnits } from './fact-queries.ts';
+import { commandText, fileText } from './seen-text.ts';
+
+export interface TimeZone {
+  /** As in the zone database (`Europe/Berlin`); undefined where /etc/localtime is a copy and names none. */
+  readonly name: string | undefined;
+  /** At the moment of the look: `+0100`. */
+  readonly offset: string;
+}
+
+export interface HostsFileEntry {
+  readonly address: string;
+  readonly names: readonly string[];
+}
+
+export interface Mount {
+  readonly path: string;
+  readonly options: readonly string[];
+}
+
+/** How a machine is set up: what its administrator may have changed. */
+export interface SettingsFacts {
+  /** False where the account of this run is not root and cannot become it: some facts are missing then. */
+  readonly isRoot: boolean;
+  /** By interface; those without one (loopback, tunnels) are left out. */
+  readonly macAddresses: ReadonlyMap<string, string>;
+  readonly timeZone: TimeZone | undefined;
+  readonly hostsFile: readonly HostsFileEntry[];
+  /** Nameservers that systemd-resolved asks itself; undefined where it does not run. */
+  readonly upstreamNameservers: readonly string[] | undefined;
+  readonly selinuxEnforcing: boolean;
+  /** The packet filter that is on: firewalld or ufw. */
+  readonly firewall: 'firewalld' | 'ufw' | undefined;
+  /** What installs upgrades by itself. */
+  readonly automaticUpgrades: string | undefined;
+  /** Kernel releases with a folder of modules. */
+  readonly moduleTrees: readonly string[];
+  /** True where the kernel has loaded modules, so it is not one with everything built in. */
+  readonly hasLoadedModules: boolean;
+  /** Those that hold /, /etc, /usr, /usr/local, /var, /var/lib and /tmp. */
+  readonly mounts: readonly Mount[];
+  /** Octal mode of /tmp; undefined where it is no folder. */
+  readonly temporaryFolderMode: string | undefined;
+  /** XFS file systems under /var/lib whose directories hold no file types (ftype=0), by mount point. */
+  readonly xfsWithoutFileTypes: readonly string[];
+}
+
+export function parseSettings(seen: Answers): SettingsFacts {
+  const units = parseUnits(commandText(seen(q.units)));
+  const resolved = seen(q.resolvedConf);
+  const temporary = seen(q.temporaryFolder);
+  const account = commandText(seen(q.account)).trim();
+  return {
+    isRoot: account === '' || account === '0',
+    macAddresses: parseLinks(commandText(seen(q.links))),
+    timeZone: parseTimeZone(commandText(seen(q.zoneOffset)), commandText(seen(q.zoneFile))),
+    hostsFile: parseHostsFile(fileText(seen(q.hostsFile))),
+    upstreamNameservers: resolved.state === 'present' ? parseNameservers(fileText(resolved)) : undefined,
+    selinuxEnforcing: fileText(seen(q.selinux)).trim() === '1',
+    firewall: firewallOf(units, fileText(seen(q.ufw))),
+    automaticUpgrades: automaticUpgradesOf(units, {
+      apt: commandText(seen(q.aptUpgrades)),
+      hasUnattendedUpgrade: commandText(seen(q.tools)).includes('/unattended-upgrade'),
+      dnf: fileText(seen(q.dnfAutomatic)),
+    }),
+    moduleTrees: linesOf(commandText(seen(q.moduleTrees))),
+    hasLoadedModules: commandText(seen(q.loadedModules)).trim() !== '',
+    mounts: parseMounts(commandText(seen(q.mounts))),
+    temporaryFolderMode:
+      temporary.state === 'present' && temporary.value.type === 'directory' ? temporary.value.mode : undefined,
+    xfsWithoutFileTypes: linesOf(commandText(seen(q.xfs)))
+      .filter((line) => line.endsWith(' ftype=0'))
+      .map((line) => line.replace(/ ftype=0$/, '')),
+  };
+}
+
+export function parseNameservers(text: string): string[] {
+  return [...text.matchAll(/^\s*nameserver\s+(\S+)/gm)].map((match) => match[1] ?? '');
+}
+
+/** Lines of `ip -o link show`. */
+export function parseLinks(text: string): Map<string, string> {
+  const entries = linesOf(text).flatMap((line): [string, string][] => {
+    const match = /^\d+:\s+([^:@\s]+).*\slink\/ether\s+([0-9a-f:]+)/.exec(line);
+    return match?.[1] === undefined || match[2] === undefined ? [] : [[match[1], match[2]]];
+  });
+  return new Map(entries);
+}
+
+/** hosts(5): an address and its names on a line; what follows `#` is a comment. */
+export function parseHostsFile(text: string): HostsFileEntry[] {
+  return linesOf(text).flatMap((line) => {
+    const [address = '', ...names] = line.replace(/#.*$/, '').trim().split(/\s+/);
+    return names.length === 0 ? [] : [{ address, names }];
+  });
+}
+
+/** One zone has several names in the zone database; those of UTC are met often enough to know them. */
+function parseTimeZone(offsetText: string, file: string): TimeZone | undefined {
+  const offset = offsetText.trim();
+  if (offset === '') return undefined;
+  const name = /\/zoneinfo\/(?:posix\/|right\/)?(\S+)/.exec(file)?.[1];
+  const isUtc = name !== undefined && /^(Etc\/)?(UTC|UCT|Universal|Zulu)$/.test(name);
+  return { name: isUtc ? 'UTC' : name, offset };
+}
+
+/** One state a line, in the order of the question; a unit that does not exist is inactive. */
+function parseUnits(text: string): ReadonlySet<string> {
+  const states = linesOf(text);
+  return new Set(probedUnits.filter((_, index) => states[index] === 'active'));
+}
+
+/** The unit of ufw is active on every Ubuntu; whether it filters stands in its file. */
+function firewallOf(units: ReadonlySet<string>, ufwConf: string): SettingsFacts['firewall'] {
+  if (units.has('firewalld.service')) return 'firewalld';
+  return units.has('ufw.service') && /^\s*ENABLED\s*=\s*["']?yes/im.test(ufwConf) ? 'ufw' : undefined;
+}
+
+function automaticUpgradesOf(
+  units: ReadonlySet<string>,
+  settings: { readonly apt: string; readonly hasUnattendedUpgrade: boolean; readonly dnf: string },
+): string | undefined {
+  const isAptOn = /^VALUE='(?!0?')/m.test(settings.apt) && settings.hasUnattendedUpgrade;
+  if (units.has('apt-daily-upgrade.timer') && isAptOn) return 'unattended-upgrades';
+  if (units.has('dnf-automatic-install.timer')) return 'dnf-automatic-install.timer';
+  const appliesUpdates = /^\s*apply_updates\s*=\s*(yes|true|1)\s*$/im.test(settings.dnf);
+  if (units.has('dnf-automatic.timer') && appliesUpdates) return 'dnf-automatic.timer';
+  return units.has('yum-cron.service') ? 'yum-cron.service' : undefined;
+}
+
+/** Lines of /proc/self/mounts; of several mounts on one path the last is in force. */
+function parseMounts(text: string): Mount[] {
+  const mounts = linesOf(text).flatMap((line): [string, Mount][] => {
+    const [, path, , options] = line.split(' ');
+    return path === undefined || options === undefined ? [] : [[path, { path, options: options.split(',') }]];
+  });
+  return [...new Map(mounts).values()];
+}
+
+/** The mount that a path lies on. */
+export function mountOf(mounts: readonly Mount[], path: string): Mount | undefined {
+  return mounts
+    .filter((mount) => mount.path === '/' || path === mount.path || path.startsWith(`${mount.path}/`))
+    .toSorted((a, b) => b.path.length - a.path.length)[0];
+}
+
+function linesOf(text: string): string[] {
+  return text
+    .split('\n')
+    .map((line) => line.trim())
+    .filter((line) => line !== '');
+}

@@ -1,0 +1,88 @@
+import { describe, expect, it } from 'vitest';
+import { testCluster } from '../../test/support/cluster.ts';
+import { createTestContext } from '../../test/support/run-context.ts';
+import { InstallerError } from '../errors.ts';
+import type { Facts } from '../hosts/facts.ts';
+import { runPrechecksWith } from './run-prechecks.ts';
+
+interface Given {
+  readonly facts: Partial<Facts>;
+  readonly strict?: boolean;
+  readonly ignoreChecks?: readonly string[];
+  readonly unreachable?: InstallerError;
+}
+
+/** Codes and exit codes of what the phase fails with, and the findings that it told. */
+async function outcomeOf(given: Given): Promise<{ readonly failures: string[]; readonly told: string[] }> {
+  const cluster = {
+    ...testCluster({ facts: { w1: given.facts } }),
+    options: { verifyContent: false, ignoreChecks: given.ignoreChecks ?? [] },
+  };
+  if (given.unreachable !== undefined) cluster.unreachable.push(given.unreachable);
+  const context = createTestContext();
+  const failures: string[] = [];
+  try {
+    await runPrechecksWith({ strict: given.strict ?? false }).run(cluster, context, { changed: 0 });
+  } catch (error) {
+    const all: unknown[] = error instanceof AggregateError ? error.errors : [error];
+    for (const each of all) {
+      if (!(each instanceof InstallerError)) throw each;
+      failures.push(`${each.code} ${each.exitCode}`);
+    }
+  }
+  const told = context.of('check.finding').map(({ check, severity, ignored, source }) => {
+    expect(source).toBeTruthy();
+    return `${check} ${severity}${ignored ? ' ignored' : ''}`;
+  });
+  return { failures, told };
+}
+
+const warning = { selinuxEnforcing: true };
+
+describe('the prechecks', () => {
+  it.each<[string, Given, string[], string[]]>([
+    ['pass good hosts', { facts: {} }, [], []],
+    ['pass with a warning', { facts: warning }, [], ['selinux warning']],
+    [
+      'fail with a warning when they are strict',
+      { facts: warning, strict: true },
+      ['PRECHECK_FAILED 3'],
+      ['selinux warning'],
+    ],
+    [
+      'pass with an information when they are strict',
+      { facts: { swaps: ['/x'] }, strict: true },
+      [],
+      ['swap-disabled info'],
+    ],
+    ['fail with an error', { facts: { systemdVersion: 219 } }, ['PRECHECK_FAILED 3'], ['systemd-running error']],
+    [
+      'pass where what is found is ignored',
+      { facts: { ...warning, systemdVersion: 219 }, strict: true, ignoreChecks: ['systemd-running', 'selinux'] },
+      [],
+      ['systemd-running error ignored', 'selinux warning ignored'],
+    ],
+    [
+      'fail where a host cannot be reached, and tell the rest',
+      { facts: warning, unreachable: new InstallerError({ code: 'SSH_REFUSED', message: 'no', host: 'w2' }) },
+      ['SSH_REFUSED 3'],
+      ['selinux warning'],
+    ],
+    ['refuse to ignore what guards data', { facts: {}, ignoreChecks: ['same-cluster'] }, ['CHECK_MANDATORY 2'], []],
+    ['know their names', { facts: {}, ignoreChecks: ['selinx'] }, ['UNKNOWN_CHECK 2'], []],
+    [
+      'judge nothing that only root can read',
+      { facts: { isRoot: false, leftovers: ['/x'], identity: { clusterId: 'c9', clusterName: 'other' } } },
+      ['PRECHECK_FAILED 3'],
+      [
+        'privilege-escalation error',
+        'same-cluster info',
+        'no-leftovers info',
+        'version-unchanged info',
+        'product-uuid-unique info',
+      ],
+    ],
+  ])('%s', async (_name, given, failures, told) => {
+    expect(await outcomeOf(given)).toEqual({ failures, told });
+  });
+});
