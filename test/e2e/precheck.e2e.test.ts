@@ -1,0 +1,223 @@
+import { mkdtemp, rm, stat } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe as suite, expect, test } from 'vitest';
+import { labUnavailable } from '../lab/available.ts';
+import {
+  fillDisk,
+  must,
+  removeDefaultRoute,
+  simulateClockSkew,
+  simulateSwap,
+  stopSshd,
+  type Undo,
+} from '../lab/faults/index.ts';
+import type { LabHost } from '../lab/host.ts';
+import { labUp, type Lab } from '../lab/lab.ts';
+import { installerBinary, startInstaller, type InstallerResult } from './installer.ts';
+import { occupyPort } from './stage.ts';
+import { compareAll, ignoredOnAnyHost, snapshotAll, stateOutsideFiles, writeVariant } from './support.ts';
+
+const unavailable = labUnavailable();
+const title =
+  unavailable === undefined ? 'precheck on two real hosts' : `precheck on two real hosts (skipped: ${unavailable})`;
+
+/** Breaks something by one command and mends it by another. */
+function broken(breaking: string, mending: string): (host: LabHost) => Promise<Undo> {
+  return async (host) => {
+    await must(host, breaking);
+    return async () => {
+      await must(host, mending);
+    };
+  };
+}
+
+/** Puts another file in the place of one, and the old one back. */
+function changed(path: string, breaking: string): (host: LabHost) => Promise<Undo> {
+  return broken(`cp -a ${path} /root/kept && ${breaking}`, `cat /root/kept >${path} && rm /root/kept`);
+}
+
+const withoutSudo = expect.stringMatching(/^node[12] (privilege-escalation error|[a-z-]+ info): /) as string;
+
+suite.skipIf(unavailable !== undefined)(title, { timeout: 120_000 }, () => {
+  let lab: Lab;
+  let binary: string;
+  let stateDir: string;
+
+  beforeAll(async () => {
+    binary = await installerBinary();
+    stateDir = await mkdtemp(join(tmpdir(), 'precheck-'));
+    lab = await labUp({ name: 'pre', hosts: 2, minors: ['1.36'], upstream: false, log: () => undefined });
+  }, 600_000);
+
+  afterAll(async () => {
+    await lab.down();
+    await rm(stateDir, { recursive: true });
+  }, 180_000);
+
+  async function run(file: string, ...args: readonly string[]): Promise<InstallerResult> {
+    return startInstaller(binary, ['precheck', '-c', file, ...args], { stateDir }).done;
+  }
+
+  /** `host check severity: what was found`. */
+  function found(result: InstallerResult): string[] {
+    const hosts = (result.finished?.errors ?? []).flatMap(({ host, code }) =>
+      host === undefined ? [] : [`${host} ${code}`],
+    );
+    const findings = result
+      .of('check.finding')
+      .map(({ check, host, severity, actual }) => `${host ?? 'cluster'} ${check} ${severity}: ${actual ?? ''}`);
+    return [...hosts, ...findings];
+  }
+
+  test('bare hosts are fit, and nothing on them is another afterwards', async () => {
+    const before = await snapshotAll(lab.hosts);
+    const stateBefore = await Promise.all(lab.hosts.map(stateOutsideFiles));
+
+    const result = await run(lab.configFile, '--strict', '--html', join(stateDir, 'report.html'));
+
+    expect(found(result)).toEqual([]);
+    expect(result.exitCode).toBe(0);
+    expect(Object.values(result.finished?.trips ?? {})).toEqual([1, 1]);
+    expect((await stat(join(stateDir, 'report.html'))).size).toBeGreaterThan(2000);
+    expect(compareAll(before, await snapshotAll(lab.hosts), ignoredOnAnyHost)).toEqual({});
+    expect(await Promise.all(lab.hosts.map(stateOutsideFiles))).toEqual(stateBefore);
+  });
+
+  test('an account without root sees what it can and says what it cannot', async () => {
+    const file = await writeVariant(lab, 'nosudo', (config) => {
+      const spec = config['spec'] as { ssh: { user: string } };
+      spec.ssh.user = 'nosudo';
+    });
+    const result = await run(file);
+
+    expect(found(result)).toEqual(Array.from({ length: 10 }, () => withoutSudo));
+    expect(result.exitCode).toBe(3);
+    expect((await run(file, '--ignore-check', 'privilege-escalation')).exitCode).toBe(0);
+  });
+
+  test.each<[string, (host: LabHost) => Promise<Undo>, number, string[]]>([
+    [
+      'another time zone',
+      broken(
+        'ln -sf /usr/share/zoneinfo/Asia/Tokyo /etc/localtime',
+        'ln -sf /usr/share/zoneinfo/Etc/UTC /etc/localtime',
+      ),
+      0,
+      ['timezone-consistent warning: Asia/Tokyo, and node1 has UTC'],
+    ],
+    [
+      'a name with two addresses',
+      changed('/etc/hosts', 'printf "10.0.0.8 db\\n10.0.0.9 db\\n" >>/etc/hosts'),
+      0,
+      ['hosts-file warning: db is 10.0.0.8 and 10.0.0.9'],
+    ],
+    [
+      'an old address of another host',
+      changed('/etc/hosts', 'echo 10.7.7.7 node1 >>/etc/hosts'),
+      0,
+      ['hosts-file warning: node1 is 10.7.7.7, its node address is '],
+    ],
+    [
+      'a nameserver on loopback',
+      changed('/etc/resolv.conf', 'sed -i "1i nameserver 127.0.0.53" /etc/resolv.conf'),
+      0,
+      ['resolv-conf warning: 127.0.0.53 in /etc/resolv.conf'],
+    ],
+    [
+      'a resolver that never answers',
+      changed('/etc/resolv.conf', 'echo nameserver 192.0.2.1 >/etc/resolv.conf'),
+      3,
+      ['resolver-answers error: no answer within 6 s from 192.0.2.1'],
+    ],
+    [
+      'a read-only /etc',
+      broken('mount --bind /etc /etc && mount -o remount,bind,ro /etc', 'umount -l /etc'),
+      3,
+      ['file-systems-writable error: /etc is read-only'],
+    ],
+    [
+      'a /tmp that starts nothing',
+      broken('mount -o remount,noexec /tmp', 'mount -o remount,exec /tmp'),
+      0,
+      ['tmp-usable warning: mounted noexec'],
+    ],
+    ['a private /tmp', broken('chmod 700 /tmp', 'chmod 1777 /tmp'), 0, ['tmp-usable warning: mode 700']],
+    [
+      'a route into the pod subnet',
+      broken('ip route add 10.244.5.0/24 dev host0', 'ip route del 10.244.5.0/24'),
+      3,
+      ['subnets-disjoint error: the route 10.244.5.0/24 (host0) leads into the pod subnet'],
+    ],
+    [
+      'an address in the service subnet',
+      broken('ip addr add 10.100.0.1/32 dev lo', 'ip addr del 10.100.0.1/32 dev lo'),
+      3,
+      ['subnets-disjoint error: 10.100.0.1 (lo) lies in the service subnet'],
+    ],
+    ['no default route', removeDefaultRoute, 3, ['default-route error: ']],
+    [
+      'the machine-id of another host',
+      async (host) => changed('/etc/machine-id', `echo ${(await machineIdOf('node1')).trim()} >/etc/machine-id`)(host),
+      3,
+      ['machine-id-unique error: machine-id '],
+    ],
+    [
+      'an odd hostname',
+      broken('echo Bad_Name >/proc/sys/kernel/hostname', 'echo node2 >/proc/sys/kernel/hostname'),
+      0,
+      ['hostname-valid warning: Bad_Name'],
+    ],
+    [
+      'the hostname of another host',
+      broken('echo node1 >/proc/sys/kernel/hostname', 'echo node2 >/proc/sys/kernel/hostname'),
+      3,
+      ['hostname-unique error: hostname node1 is that of node1 too'],
+    ],
+    ['a port that is taken', (host) => occupyPort(host, 10250), 3, ['ports-free error: port 10250 is held by ']],
+    [
+      'what another cluster left',
+      broken('mkdir /etc/kubernetes && touch /etc/kubernetes/admin.conf', 'rm -r /etc/kubernetes'),
+      3,
+      ['no-leftovers error: /etc/kubernetes/admin.conf'],
+    ],
+    [
+      'the identity of another cluster',
+      broken(
+        'mkdir -p /var/lib/installer && echo \'{"clusterId":"c9","clusterName":"other"}\' >/var/lib/installer/cluster.json',
+        'rm -r /var/lib/installer',
+      ),
+      3,
+      ['same-cluster error: cluster other (c9)'],
+    ],
+    [
+      'a tool that is missing',
+      broken('mv /usr/sbin/swapoff /root/', 'mv /root/swapoff /usr/sbin/'),
+      3,
+      ['tools-present error: missing: swapoff'],
+    ],
+    ['swap', simulateSwap, 0, ['swap-disabled info: ']],
+    ['a clock that is ahead', (host) => simulateClockSkew(host, { seconds: 60 }), 3, ['clock-in-sync error: ']],
+    [
+      'a full disk',
+      (host) => fillDisk(host, { path: '/var/lib', sizeMiB: 64, freeMiB: 8 }),
+      3,
+      ['disk-free error: 0.0 GiB free on /var/lib'],
+    ],
+    ['an SSH server that is off', stopSshd, 3, ['SSH_REFUSED']],
+  ])('tells of %s, on that host alone, and of nothing else', async (_name, cause, exitCode, expected) => {
+    const undo = await cause(lab.host('node2'));
+    const result = await run(lab.configFile).finally(undo);
+
+    expect(found(result)).toEqual(expected.map((line) => expect.stringContaining(`node2 ${line}`) as string));
+    expect(result.exitCode).toBe(exitCode);
+  });
+
+  test('nothing is found once everything is mended', async () => {
+    expect(found(await run(lab.configFile, '--strict'))).toEqual([]);
+  });
+
+  async function machineIdOf(name: string): Promise<string> {
+    return (await must(lab.host(name), 'cat /etc/machine-id')).stdout;
+  }
+});
