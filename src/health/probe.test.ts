@@ -129,7 +129,7 @@ describe('probeNetwork', () => {
   it('fails where a node has no pod that is ready, and takes the pods away all the same', async () => {
     const { member, deleted } = memberThat([[/ get pods /, pods(2)]]);
 
-    await expect(probeNetwork(member, nodes, 'agnhost', createTestContext())).rejects.toMatchObject({
+    await expect(probeNetwork(member, nodes, 'agnhost', createTestContext(), 10)).rejects.toMatchObject({
       code: 'NETWORK_PROBE_FAILED',
       details: ['no probe pod runs on w2'],
     });

@@ -2,6 +2,7 @@ import { isIPv6 } from 'node:net';
 import { stringify } from 'yaml';
 import { z } from 'zod';
 import type { RunContext } from '../engine/phase.ts';
+import { pollUntil } from '../engine/poll.ts';
 import { InstallerError } from '../errors.ts';
 import type { Host } from '../hosts/host.ts';
 import type { Member } from '../kubernetes/cluster.ts';
@@ -38,9 +39,9 @@ export async function probeNetwork(
   nodes: readonly string[],
   image: string,
   context: RunContext,
+  podsTimeoutMs = 60_000,
 ): Promise<ProbeResult> {
   const namespace = `installer-verify-${context.runId}`;
-  const podsQuery = kubectlQuery(['-n', namespace, 'get', 'pods', '-o', 'json']);
   try {
     await applyAll(host, context, [
       {
@@ -57,13 +58,7 @@ export async function probeNetwork(
         timeoutSeconds: 140,
       },
     ]);
-    const list = kubectlJson((await host.observeOnce([podsQuery], { signal: context.signal }))(podsQuery));
-    const pods = parseItems(list, podSchema).flatMap((pod): ProbePod[] => {
-      const { podIP } = pod.status;
-      return podIP === undefined || !isReady(pod) ? [] : [{ node: pod.spec.nodeName ?? '', ip: podIP }];
-    });
-    const without = nodes.filter((node) => !pods.some((pod) => pod.node === node));
-    if (without.length > 0) throw probeError(host, [`no probe pod runs on ${without.join(', ')}`]);
+    const pods = await podsOnAll(host, nodes, namespace, podsTimeoutMs, context);
     const questions = pods.flatMap((pod, index) => questionsOf(pod, index, pods, namespace, facts.tools.has('curl')));
     const failures = await ask(host, questions, context);
     if (failures.length > 0) throw probeError(host, failures);
@@ -74,6 +69,36 @@ export async function probeNetwork(
     });
     await host.observeOnce([remove]).catch(() => undefined);
   }
+}
+
+/** The rollout counts the nodes that were schedulable when it began; one that became Ready since has its pod a moment later. */
+async function podsOnAll(
+  host: Host,
+  nodes: readonly string[],
+  namespace: string,
+  timeoutMs: number,
+  context: RunContext,
+): Promise<readonly ProbePod[]> {
+  const query = kubectlQuery(['-n', namespace, 'get', 'pods', '-o', 'json']);
+  let pods: readonly ProbePod[] = [];
+  await pollUntil({
+    id: 'probe-pods',
+    description: 'a probe pod runs on every node',
+    timeoutMs,
+    intervalMs: 1000,
+    context,
+    async attempt() {
+      const list = kubectlJson((await host.observeOnce([query], { signal: context.signal }))(query));
+      pods = parseItems(list, podSchema).flatMap((pod): ProbePod[] => {
+        const { podIP } = pod.status;
+        return podIP === undefined || !isReady(pod) ? [] : [{ node: pod.spec.nodeName ?? '', ip: podIP }];
+      });
+      const without = nodes.filter((node) => !pods.some((pod) => pod.node === node));
+      return without.length === 0 ? undefined : `no probe pod runs on ${without.join(', ')}`;
+    },
+    failure: (reason) => probeError(host, [reason]),
+  });
+  return pods;
 }
 
 function questionsOf(

@@ -35,7 +35,7 @@ suite.skipIf(unavailable !== undefined)(title, { timeout: 600_000 }, () => {
   const getStage = (): Stage => stage;
 
   beforeAll(async () => {
-    stage = await openStage('e2e', (line) => console.log(`      ${line}`));
+    stage = await openStage('create', (line) => console.log(`      ${line}`));
     isOpen = true;
   }, 2_700_000);
 
