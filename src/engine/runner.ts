@@ -1,9 +1,11 @@
 import { InstallerError, InternalError, type ExitCode, exitCodes } from '../errors.ts';
 import type { Host } from '../hosts/host.ts';
-import { eventVersion, type PhaseStatus, type RunStatus } from '../report/events.ts';
+import { eventVersion, type RunStatus } from '../report/events.ts';
 import { createGates } from './gates.ts';
-import { reportError, runLane, toInstallerError, type LaneOutcome, type LanePhase } from './lane.ts';
+import { reportError, toInstallerError } from './failures.ts';
+import { runLane, type LanePhase } from './lane.ts';
 import type { ClusterPhase, HostPhase, Phase, RunContext, Workflow } from './phase.ts';
+import { createTracker, type PhaseRecord } from './tracker.ts';
 
 export interface RunInput<S> {
   readonly workflow: Workflow<S>;
@@ -25,13 +27,6 @@ export interface RunResult {
   readonly changes: number;
   readonly errors: readonly InstallerError[];
   readonly exitCode: ExitCode;
-}
-
-interface PhaseRecord {
-  readonly id: string;
-  status: PhaseStatus;
-  durationMs: number;
-  changes: number;
 }
 
 /** Runs the phases of a workflow in their order; neighbouring host phases run as lanes. Never rejects for an expected failure. */
@@ -164,7 +159,7 @@ async function runHostPhases<S>(
 ): Promise<InstallerError[]> {
   const { context, state } = input;
   const gates = createGates(phases.map(({ id }) => id));
-  const trackers = new Map(phases.map((phase) => [phase.id, createTracker(input, phase, gates)]));
+  const trackers = new Map(phases.map((phase) => [phase.id, createTracker(phase, state, context.emitter, gates)]));
   records.push(...[...trackers.values()].map(({ record }) => record));
   const lanePhases = new Map(
     phases.map((phase) => {
@@ -218,71 +213,6 @@ function sortErrors(errors: readonly InstallerError[]): InstallerError[] {
   const rank = ({ code }: InstallerError): number =>
     code === 'PHASE_NOT_REACHED' ? 1 : code === 'INTERRUPTED' ? 2 : 0;
   return errors.toSorted((a, b) => rank(a) - rank(b));
-}
-
-interface Tracker {
-  readonly record: PhaseRecord;
-  enter(host: string): void;
-  leave(host: string, outcome: LaneOutcome): void;
-  openIfEmpty(): void;
-}
-
-/** Follows one phase over its hosts: it starts with the first that enters and ends with the last that leaves. */
-function createTracker<S>(input: RunInput<S>, phase: HostPhase<S>, gates: ReturnType<typeof createGates>): Tracker {
-  const { emitter } = input.context;
-  const hosts = phase.hosts(input.state).map(({ name }) => name);
-  const waiting = new Set(hosts);
-  const record: PhaseRecord = { id: phase.id, status: 'ok', durationMs: 0, changes: 0 };
-  const statuses: PhaseStatus[] = [];
-  let startedAt: number | undefined;
-  function end(): void {
-    record.status = worstStatus(statuses);
-    record.durationMs = startedAt === undefined ? 0 : performance.now() - startedAt;
-    emitter.emit({
-      type: 'phase.finished',
-      phase: phase.id,
-      status: record.status,
-      durationMs: record.durationMs,
-      changes: record.changes,
-    });
-    if (!['failed', 'skipped', 'interrupted'].includes(record.status)) gates.open(phase.id, record.changes > 0);
-  }
-  return {
-    record,
-    enter(host) {
-      if (startedAt === undefined) {
-        startedAt = performance.now();
-        emitter.emit({ type: 'phase.started', phase: phase.id, hosts });
-      }
-      emitter.emit({ type: 'host.started', phase: phase.id, host });
-    },
-    leave(host, outcome) {
-      if (!waiting.delete(host)) return;
-      statuses.push(outcome.status);
-      record.changes += outcome.changes;
-      const { status, durationMs, changes, error } = outcome;
-      emitter.emit({
-        type: 'host.finished',
-        phase: phase.id,
-        host,
-        status,
-        durationMs,
-        changes,
-        ...(error === undefined ? {} : { error: reportError(error) }),
-      });
-      if (status === 'failed' || status === 'skipped' || status === 'interrupted') gates.break(phase.id, host);
-      if (waiting.size === 0) end();
-    },
-    openIfEmpty() {
-      if (hosts.length === 0) end();
-    },
-  };
-}
-
-const statusOrder: readonly PhaseStatus[] = ['failed', 'interrupted', 'skipped', 'changed', 'planned', 'ok'];
-
-function worstStatus(statuses: readonly PhaseStatus[]): PhaseStatus {
-  return statusOrder.find((status) => statuses.includes(status)) ?? 'ok';
 }
 
 function finish<S>(

@@ -1,5 +1,5 @@
 import type { ClusterPhase, RunContext } from '../engine/phase.ts';
-import { reportError, toInstallerError } from '../engine/lane.ts';
+import { reportError, toInstallerError } from '../engine/failures.ts';
 import { connectHost } from '../hosts/connect.ts';
 import { createHost } from '../hosts/host.ts';
 import { reconnecting } from '../hosts/reconnecting.ts';

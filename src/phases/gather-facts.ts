@@ -9,7 +9,7 @@ import {
   type Catalog,
 } from '../artifacts/catalog.ts';
 import type { ClusterPhase } from '../engine/phase.ts';
-import { toInstallerError } from '../engine/lane.ts';
+import { toInstallerError } from '../engine/failures.ts';
 import { exitCodes, InstallerError, messageOf } from '../errors.ts';
 import { factQueries } from '../hosts/fact-queries.ts';
 import { parseFacts } from '../hosts/facts.ts';
