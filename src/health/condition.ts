@@ -25,6 +25,7 @@ export async function waitForConditions(
   conditions: readonly Condition[],
   context: RunContext,
 ): Promise<void> {
+  const startedAt = performance.now();
   let open = conditions;
   await pollUntil({
     id: conditions.map(({ id }) => id).join('+'),
@@ -37,7 +38,12 @@ export async function waitForConditions(
         open.flatMap(({ queries }) => queries),
         { signal: context.signal },
       );
-      open = open.filter((condition) => condition.judge(seen) !== undefined);
+      const met = open.filter((condition) => condition.judge(seen) === undefined);
+      const elapsedMs = Math.round(performance.now() - startedAt);
+      for (const { id, description } of met) {
+        context.emitter.emit({ type: 'condition.met', condition: id, description, elapsedMs });
+      }
+      open = open.filter((condition) => !met.includes(condition));
       return open.length === 0
         ? undefined
         : open.map((condition) => `${condition.id}: ${condition.judge(seen) ?? ''}`).join('; ');

@@ -132,7 +132,9 @@ describe('waitForConditions', () => {
     expect(asked).toEqual(['a', 'b', 'b', 'b']);
     expect(host.trips).toBe(3);
     expect(context.events).toMatchObject([
+      { type: 'condition.met', condition: 'a' },
       { type: 'condition.waiting', condition: 'a+b', lastError: 'b: b is not well' },
+      { type: 'condition.met', condition: 'b' },
       { type: 'condition.met', condition: 'a+b' },
     ]);
   });

@@ -45,6 +45,26 @@ function describeNode(name: string, node: KubeNode | undefined): string[] {
   return [`${name} is not Ready${condition?.message === undefined ? '' : ` (${condition.message.slice(0, 160)})`}`];
 }
 
+/** Both pods of the deployment: kubeadm makes them at once, so all that are there are all that should be. */
+export const corednsReady: Condition = {
+  id: 'coredns-ready',
+  description: 'CoreDNS is ready',
+  timeoutMs,
+  intervalMs,
+  queries: [pods],
+  remedy: 'see kubectl -n kube-system describe pod -l k8s-app=kube-dns',
+  judge(seen) {
+    const list = kubectlJson(seen(pods));
+    if (list === undefined) return kubectlFailure(seen(pods));
+    const found = parseItems(list, podSchema).filter(
+      ({ metadata: { name, namespace } }) => namespace === 'kube-system' && name.startsWith('coredns-'),
+    );
+    if (found.length === 0) return 'there is no CoreDNS pod yet';
+    const waiting = found.filter((pod) => !isReady(pod));
+    return waiting.length === 0 ? undefined : waiting.map(describePod).join(', ');
+  },
+};
+
 /** Pods of the control plane, kube-proxy, CoreDNS and the network: those of the system's priority classes. */
 export const systemPodsReady: Condition = {
   id: 'system-pods-ready',

@@ -1,6 +1,6 @@
 import type { ClusterPhase } from '../engine/phase.ts';
 import { waitForConditions } from '../health/condition.ts';
-import { nodesReady, systemPodsReady } from '../health/conditions.ts';
+import { corednsReady, nodesReady, systemPodsReady } from '../health/conditions.ts';
 import { probeNetwork } from '../health/probe.ts';
 import { firstControlPlane, versionsOf, type Cluster } from '../kubernetes/cluster.ts';
 
@@ -23,7 +23,7 @@ export const verifyCluster: ClusterPhase<Cluster> = {
       });
       return [];
     }
-    await waitForConditions(host, [nodesReady(names), systemPodsReady], context);
+    await waitForConditions(host, [nodesReady(names), corednsReady, systemPodsReady], context);
     if (changed > 0) {
       const { questions } = await probeNetwork(member, names, versionsOf(cluster).images.probe, context);
       context.emitter.emit({
