@@ -8,7 +8,7 @@ import { clearIntent, intentQuery, readIntent, unitName, writeIntent, type Inten
 import { clusterObjectsQuery, configMapData } from './cluster-objects.ts';
 import { kubectlArgv, kubectlFailure, kubectlJson } from './kubectl.ts';
 import { itemNames } from './objects.ts';
-import { criSocket, kubernetesPaths } from './paths.ts';
+import { kubeadmReset, kubernetesPaths } from './paths.ts';
 
 export interface InitStepInput {
   readonly nodeName: string;
@@ -150,8 +150,6 @@ function unreadableIntent(): StepPlan {
 const preflight = '--ignore-preflight-errors=DirAvailable--etc-kubernetes-manifests';
 
 function runInit(input: InitStepInput, unit: string, isHalfMade: boolean): Change {
-  // In the unit itself: whoever finds the unit running waits for both, and takes nothing away beside it.
-  const reset = ['kubeadm', 'reset', '--force', `--cri-socket=${criSocket}`, '--cleanup-tmp-dir'];
   return {
     summary: isHalfMade
       ? 'take the half-made control plane away (its API server never answered) and run kubeadm init again'
@@ -161,7 +159,8 @@ function runInit(input: InitStepInput, unit: string, isHalfMade: boolean): Chang
       writeIntent({ clusterId: input.identity.clusterId, runId: input.runId, step: act }),
       { kind: 'write-file', path: kubernetesPaths.initConfig, content: input.config, mode: '600' },
       long(unit, input.timeoutSeconds, [
-        ...(isHalfMade ? [reset] : []),
+        // In the unit itself: whoever finds the unit running waits for both, and takes nothing away beside it.
+        ...(isHalfMade ? [kubeadmReset] : []),
         ['kubeadm', 'init', `--config=${kubernetesPaths.initConfig}`, '--skip-token-print'],
       ]),
       ...afterInit(),

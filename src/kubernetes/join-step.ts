@@ -4,7 +4,7 @@ import { fileQuery, serviceQuery, type Answers } from '../ops/query.ts';
 import type { HostIdentity } from '../hosts/facts.ts';
 import { clearIntent, intentQuery, readIntent, unitName, writeIntent, type Intent } from './intent.ts';
 import { kubectlArgv, kubectlFailure, kubectlJson, kubectlQuery } from './kubectl.ts';
-import { criSocket, kubernetesPaths } from './paths.ts';
+import { kubeadmReset, kubernetesPaths } from './paths.ts';
 
 export interface JoinStepInput {
   readonly nodeName: string;
@@ -88,8 +88,6 @@ function planJoin(
 const removeJoinConfig = { kind: 'remove', path: kubernetesPaths.joinConfig } as const satisfies Action;
 
 function runJoin(input: JoinStepInput, unit: string, isHalfDone: boolean): Change {
-  // In the unit itself: whoever finds the unit running waits for both, and takes nothing away beside it.
-  const reset = ['kubeadm', 'reset', '--force', `--cri-socket=${criSocket}`, '--cleanup-tmp-dir'];
   return {
     summary: isHalfDone ? 'take the half-done join away and run kubeadm join again' : 'run kubeadm join',
     after: input.config,
@@ -100,7 +98,8 @@ function runJoin(input: JoinStepInput, unit: string, isHalfDone: boolean): Chang
         kind: 'long',
         unit,
         commands: [
-          ...(isHalfDone ? [reset] : []),
+          // In the unit itself: whoever finds the unit running waits for both, and takes nothing away beside it.
+          ...(isHalfDone ? [kubeadmReset] : []),
           ['kubeadm', 'join', `--config=${kubernetesPaths.joinConfig}`],
           // By the unit itself: an intent that is still there means that kubeadm join never came to its end.
           ['rm', '-f', clearIntent.path, removeJoinConfig.path],

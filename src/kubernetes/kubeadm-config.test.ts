@@ -2,7 +2,8 @@ import { describe, expect, it } from 'vitest';
 import { parseAllDocuments } from 'yaml';
 import { testConfig } from '../../test/support/cluster.ts';
 import type { ClusterConfig } from '../spec/schema.ts';
-import { apiEndpoint, formatEndpoint, renderInitConfig, renderJoinConfig } from './kubeadm-config.ts';
+import { formatEndpoint } from '../spec/formats.ts';
+import { apiEndpoint, renderInitConfig, renderJoinConfig } from './kubeadm-config.ts';
 
 /** Documents by kind. */
 function documentsOf(text: string): Record<string, Record<string, unknown>> {
@@ -149,7 +150,7 @@ describe('endpoints', () => {
     ['api.example.com', 443, 'api.example.com:443'],
     ['fd00::1', 6443, '[fd00::1]:6443'],
   ])('of %s and %i are written %s', (host, port, expected) => {
-    expect(formatEndpoint(host, port)).toBe(expected);
+    expect(formatEndpoint({ host: host, port: port })).toBe(expected);
   });
 
   it.each([

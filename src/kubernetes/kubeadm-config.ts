@@ -1,6 +1,6 @@
-import { isIPv6 } from 'node:net';
 import { stringify } from 'yaml';
 import { mergeDeep } from '../lib/merge.ts';
+import { formatEndpoint } from '../spec/formats.ts';
 import type { ClusterConfig, HostConfig } from '../spec/schema.ts';
 import { apiPort, criSocket } from './paths.ts';
 
@@ -14,15 +14,10 @@ export interface InitConfigInput {
   readonly version: string;
 }
 
-/** `host:port`, IPv6 in brackets. */
-export function formatEndpoint(host: string, port: number): string {
-  return isIPv6(host) ? `[${host}]:${port}` : `${host}:${port}`;
-}
-
 /** Where nodes and clients reach the API server. */
 export function apiEndpoint(config: ClusterConfig, firstNodeAddress: string): string {
   const wanted = config.spec.kubernetes.controlPlaneEndpoint;
-  return wanted === undefined ? formatEndpoint(firstNodeAddress, apiPort) : formatEndpoint(wanted.host, wanted.port);
+  return formatEndpoint(wanted ?? { host: firstNodeAddress, port: apiPort });
 }
 
 /** The file for `kubeadm init`, format kubeadm.k8s.io/v1beta4. */

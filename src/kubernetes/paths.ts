@@ -14,3 +14,6 @@ export const kubernetesPaths = {
 
 export const apiPort = 6443;
 export const criSocket = 'unix:///run/containerd/containerd.sock';
+
+/** Takes what a kubeadm init or join left half made off a host, so that it can be begun anew. */
+export const kubeadmReset = ['kubeadm', 'reset', '--force', `--cri-socket=${criSocket}`, '--cleanup-tmp-dir'] as const;

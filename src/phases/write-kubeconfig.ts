@@ -4,7 +4,7 @@ import { z } from 'zod';
 import type { ClusterPhase } from '../engine/phase.ts';
 import { InstallerError } from '../errors.ts';
 import { firstControlPlane, type Cluster } from '../kubernetes/cluster.ts';
-import { formatEndpoint } from '../kubernetes/kubeadm-config.ts';
+import { formatEndpoint } from '../spec/formats.ts';
 import { apiPort, kubernetesPaths } from '../kubernetes/paths.ts';
 import { fileQuery } from '../ops/query.ts';
 
@@ -28,10 +28,7 @@ export function writeKubeconfig(path: string): ClusterPhase<Cluster> {
         });
       }
       const endpoint = cluster.config.spec.kubernetes.controlPlaneEndpoint;
-      const server =
-        endpoint === undefined
-          ? formatEndpoint(config.local ? nodeAddress : config.address, apiPort)
-          : formatEndpoint(endpoint.host, endpoint.port);
+      const server = formatEndpoint(endpoint ?? { host: config.local ? nodeAddress : config.address, port: apiPort });
       const text = renderKubeconfig(seen.value.content ?? '', server, (secret) => context.emitter.addSecret(secret));
       cluster.kubeconfigFile = path;
       const before = await readFile(path, 'utf8').catch(() => undefined);
