@@ -1,3 +1,4 @@
+import { parse, stringify } from 'yaml';
 import { chmod, mkdir, readFile, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { mergeCatalogs, parseCatalog, resolveVersions, type ResolvedVersions } from '../../src/artifacts/catalog.ts';
@@ -5,6 +6,7 @@ import { listAssets, readAsset } from '../../src/assets.ts';
 import { renderContainerdConfig, renderRegistryFiles } from '../../src/kubernetes/containerd-config.ts';
 import { renderFlannel } from '../../src/kubernetes/flannel.ts';
 import { apiEndpoint, renderInitConfig, renderJoinConfig } from '../../src/kubernetes/kubeadm-config.ts';
+import { formatEndpoint } from '../../src/spec/formats.ts';
 import { loadClusterConfig } from '../../src/spec/load.ts';
 import type { ClusterConfig } from '../../src/spec/schema.ts';
 
@@ -50,7 +52,11 @@ export async function writeFloorFiles(folder: string, { config, versions }: Floo
     ],
     [
       join(folder, 'flannel.yaml'),
-      renderFlannel({ podSubnets: config.spec.network.podSubnets, images: versions.images.network }),
+      renderFlannel({
+        podSubnets: config.spec.network.podSubnets,
+        images: versions.images.network,
+        endpoint: apiEndpoint(config, first.address),
+      }),
     ],
     [
       join(folder, 'downloads'),
@@ -64,16 +70,13 @@ export async function writeFloorFiles(folder: string, { config, versions }: Floo
     for (const { path, content } of renderRegistryFiles(registry, settings, ca)) pairs.push([host(path), content]);
   }
   for (const other of others) {
-    const endpoint = apiEndpoint(config, first.address);
+    const endpoint = formatEndpoint(apiEndpoint(config, first.address));
     pairs.push([
       join(folder, `join-${other.name}.yaml`),
-      renderJoinConfig({
-        config,
-        host: other,
-        nodeAddress: other.address,
-        endpoint,
-        token: 'TOKEN',
-        caCertHash: 'CA_HASH',
+      stringify({
+        ...(parse(renderJoinConfig({ config, host: other, nodeAddress: other.address, token: '' })) as object),
+        // As kubeadm's own help has it.
+        discovery: { bootstrapToken: { apiServerEndpoint: endpoint, token: 'TOKEN', caCertHashes: ['CA_HASH'] } },
       }),
     ]);
   }

@@ -4,9 +4,12 @@ import { parseAllDocuments, stringify } from 'yaml';
 import { readAsset } from '../assets.ts';
 import { InternalError } from '../errors.ts';
 import { fillTemplate } from '../lib/template.ts';
+import type { Endpoint } from '../spec/config.ts';
 
 export interface FlannelInput {
   readonly podSubnets: readonly string[];
+  /** The API server. */
+  readonly endpoint: Endpoint;
   /** References of flannel and of its CNI plugin. */
   readonly images: readonly string[];
 }
@@ -45,6 +48,8 @@ export function renderFlannel(input: FlannelInput): string {
       .slice(0, 16),
     pluginImage: plugin,
     daemonImage: daemon,
+    apiHost: JSON.stringify(input.endpoint.host),
+    apiPort: JSON.stringify(String(input.endpoint.port)),
   });
   // Parsed and written again: a template that is no YAML is found here, not by the API server.
   return parseAllDocuments(text)

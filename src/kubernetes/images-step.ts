@@ -45,6 +45,7 @@ export function imagesStep(input: ImagesStepInput): Step {
             kind: 'long',
             unit: input.unit,
             commands: missing.map((image) => ['crictl', '--timeout=600s', 'pull', image]),
+            parallel: 3,
             timeoutSeconds: 1700,
           },
         ],

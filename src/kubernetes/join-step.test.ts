@@ -17,8 +17,14 @@ const step = joinStep({
   identity: { clusterId: 'c1', clusterName: 'prod' },
   runId: 'r1',
   config: `token: ${secretPlaceholder('join-token')}\n`,
+  discovery: `ca: ${secretPlaceholder('ca')}\n`,
   timeoutSeconds: 300,
 });
+
+const secrets = new Map([
+  ['join-token', 'abcdef.0123'],
+  ['ca', 'PEM'],
+]);
 
 interface Case {
   readonly intent?: string;
@@ -53,8 +59,8 @@ async function actionsOf(host: FakeHost): Promise<string[]> {
   );
 }
 
-const end = ['wait', 'remove kubeadm-join.yaml', 'remove intent.json'];
-const start = ['write-file intent.json', 'write-file kubeadm-join.yaml'];
+const end = ['wait', 'remove kubeadm-join.yaml', 'remove kubeadm-discovery.yaml', 'remove intent.json'];
+const start = ['write-file intent.json', 'write-file kubeadm-discovery.yaml', 'write-file kubeadm-join.yaml'];
 const join = ['kubeadm join', 'rm -f', ...end];
 
 describe('joinStep', () => {
@@ -75,7 +81,7 @@ describe('joinStep', () => {
     [
       'notes that its own act is done where the node is known',
       { intent: ours, files: credentials, api: known },
-      ['remove intent.json', 'remove kubeadm-join.yaml'],
+      ['remove intent.json', 'remove kubeadm-join.yaml', 'remove kubeadm-discovery.yaml'],
     ],
     [
       'restarts kubelet where the API server says that there is no such node',
@@ -112,7 +118,7 @@ describe('joinStep', () => {
     expect(await planOn(host, step)).toMatchObject({ kind: 'blocked', code });
   });
 
-  it('joins with the token filled in, and leaves neither token nor intent behind', async () => {
+  it('joins with token and CA filled in, and leaves neither token nor intent behind', async () => {
     const host = hostIn({});
     host.on('kubectl', () => (host.files.has('/etc/kubernetes/kubelet.conf') ? known : silent));
     host.on('kubeadm join', () => {
@@ -120,12 +126,13 @@ describe('joinStep', () => {
         content: 'token: abcdef.0123\n',
         mode: '600',
       });
+      expect(host.text('/run/installer/kubeadm-discovery.yaml')).toBe('ca: PEM\n');
       expect(host.text(intentPath)).toBe('{"clusterId":"c1","runId":"r1","step":"kubeadm-join"}\n');
       host.write('/etc/kubernetes/kubelet.conf', 'x');
       return '';
     });
 
-    expect(await converge(host, step, new Map([['join-token', 'abcdef.0123']]))).toEqual(['run kubeadm join']);
+    expect(await converge(host, step, secrets)).toEqual(['run kubeadm join']);
     expect([...host.files.keys()]).toEqual(['/etc/kubernetes/kubelet.conf']);
   });
 
@@ -134,7 +141,7 @@ describe('joinStep', () => {
     host.on('kubectl', silent);
     host.on('kubeadm join', () => (host.write('/etc/kubernetes/kubelet.conf', 'x'), ''));
 
-    await converge(host, step, new Map([['join-token', 'abcdef.0123']])).catch(() => undefined);
+    await converge(host, step, secrets).catch(() => undefined);
 
     expect([...host.files.keys()]).toEqual(['/etc/kubernetes/kubelet.conf']);
     expect(await planOn(host, step)).toMatchObject({ kind: 'blocked', code: 'NODE_STATE_UNKNOWN' });

@@ -10,8 +10,10 @@ export interface JoinStepInput {
   readonly nodeName: string;
   readonly identity: HostIdentity;
   readonly runId: string;
-  /** Rendered JoinConfiguration, with placeholders for the token and the CA hash. */
+  /** Rendered JoinConfiguration, with a placeholder for the token. */
   readonly config: string;
+  /** Rendered kubeconfig of discovery, with a placeholder for the CA. */
+  readonly discovery: string;
   readonly timeoutSeconds: number;
 }
 
@@ -72,7 +74,7 @@ function planJoin(
   const isKnown = answer !== undefined && 'metadata' in Object(answer);
   if (isKnown)
     return isOurs
-      ? changes({ summary: 'note that kubeadm join is done', actions: [clearIntent, removeJoinConfig] })
+      ? changes({ summary: 'note that kubeadm join is done', actions: [clearIntent, ...removeJoinFiles] })
       : noChanges;
   if (isOurs) return changes(runJoin(input, unit, true));
   if (!hasCredentials) return changes(runJoin(input, unit, false));
@@ -85,7 +87,9 @@ function planJoin(
   );
 }
 
-const removeJoinConfig = { kind: 'remove', path: kubernetesPaths.joinConfig } as const satisfies Action;
+const removeJoinFiles = [kubernetesPaths.joinConfig, kubernetesPaths.joinDiscovery].map(
+  (path) => ({ kind: 'remove', path }) as const satisfies Action,
+);
 
 function runJoin(input: JoinStepInput, unit: string, isHalfDone: boolean): Change {
   return {
@@ -93,6 +97,7 @@ function runJoin(input: JoinStepInput, unit: string, isHalfDone: boolean): Chang
     after: input.config,
     actions: [
       writeIntent({ clusterId: input.identity.clusterId, runId: input.runId, step: act }),
+      { kind: 'write-file', path: kubernetesPaths.joinDiscovery, content: input.discovery, mode: '600' },
       { kind: 'write-file', path: kubernetesPaths.joinConfig, content: input.config, mode: '600' },
       {
         kind: 'long',
@@ -102,12 +107,12 @@ function runJoin(input: JoinStepInput, unit: string, isHalfDone: boolean): Chang
           ...(isHalfDone ? [kubeadmReset] : []),
           ['kubeadm', 'join', `--config=${kubernetesPaths.joinConfig}`],
           // By the unit itself: an intent that is still there means that kubeadm join never came to its end.
-          ['rm', '-f', clearIntent.path, removeJoinConfig.path],
+          ['rm', '-f', clearIntent.path, ...removeJoinFiles.map(({ path }) => path)],
         ],
         timeoutSeconds: input.timeoutSeconds,
       },
       registered(input.nodeName),
-      removeJoinConfig,
+      ...removeJoinFiles,
       clearIntent,
     ],
   };
@@ -119,7 +124,7 @@ function attach(input: JoinStepInput, unit: string): Change {
     actions: [
       { kind: 'long', unit, commands: [['kubeadm', 'join']], timeoutSeconds: input.timeoutSeconds, attachOnly: true },
       registered(input.nodeName),
-      removeJoinConfig,
+      ...removeJoinFiles,
       clearIntent,
     ],
   };

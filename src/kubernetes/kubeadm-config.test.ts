@@ -1,9 +1,9 @@
 import { describe, expect, it } from 'vitest';
-import { parseAllDocuments } from 'yaml';
+import { parse, parseAllDocuments } from 'yaml';
 import { testConfig } from '../../test/support/cluster.ts';
 import type { ClusterConfig } from '../spec/schema.ts';
 import { formatEndpoint } from '../spec/formats.ts';
-import { apiEndpoint, renderInitConfig, renderJoinConfig } from './kubeadm-config.ts';
+import { apiEndpoint, renderInitConfig, renderJoinConfig, renderJoinDiscovery } from './kubeadm-config.ts';
 
 /** Documents by kind. */
 function documentsOf(text: string): Record<string, Record<string, unknown>> {
@@ -27,9 +27,7 @@ function joinOf(config: ClusterConfig, index: number): Record<string, unknown> {
     config,
     host,
     nodeAddress: '10.0.0.21',
-    endpoint: '10.0.0.11:6443',
     token: 'a.b',
-    caCertHash: 'sha256:0',
   };
   return documentsOf(renderJoinConfig(input))['JoinConfiguration'] ?? {};
 }
@@ -131,7 +129,7 @@ describe('renderJoinConfig', () => {
     expect(joinOf(testConfig(), 1)).toEqual({
       apiVersion: 'kubeadm.k8s.io/v1beta4',
       kind: 'JoinConfiguration',
-      discovery: { bootstrapToken: { apiServerEndpoint: '10.0.0.11:6443', token: 'a.b', caCertHashes: ['sha256:0'] } },
+      discovery: { file: { kubeConfigPath: '/run/installer/kubeadm-discovery.yaml' }, tlsBootstrapToken: 'a.b' },
       nodeRegistration: {
         name: 'w1',
         criSocket: 'unix:///run/containerd/containerd.sock',
@@ -140,6 +138,19 @@ describe('renderJoinConfig', () => {
         kubeletExtraArgs: [{ name: 'node-ip', value: '10.0.0.21' }],
         ignorePreflightErrors: [],
       },
+    });
+  });
+});
+
+describe('renderJoinDiscovery', () => {
+  it('names the API server and its CA, and holds nothing to log in with', () => {
+    expect(parse(renderJoinDiscovery('prod', { host: 'fd00::1', port: 6443 }, 'UEVN'))).toEqual({
+      apiVersion: 'v1',
+      kind: 'Config',
+      clusters: [{ name: 'prod', cluster: { server: 'https://[fd00::1]:6443', 'certificate-authority-data': 'UEVN' } }],
+      users: [{ name: 'anonymous', user: {} }],
+      contexts: [{ name: 'prod', context: { cluster: 'prod', user: 'anonymous' } }],
+      'current-context': 'prod',
     });
   });
 });
@@ -161,6 +172,6 @@ describe('endpoints', () => {
       'api.example.com:6443',
     ],
   ])('of the API server are %s', (_name, spec, expected) => {
-    expect(apiEndpoint(testConfig(spec), '10.0.0.11')).toBe(expected);
+    expect(formatEndpoint(apiEndpoint(testConfig(spec), '10.0.0.11'))).toBe(expected);
   });
 });

@@ -1,8 +1,9 @@
 import { stringify } from 'yaml';
 import { mergeDeep } from '../lib/merge.ts';
 import { formatEndpoint } from '../spec/formats.ts';
+import type { Endpoint } from '../spec/config.ts';
 import type { ClusterConfig, HostConfig } from '../spec/schema.ts';
-import { apiPort, criSocket } from './paths.ts';
+import { apiPort, criSocket, kubernetesPaths } from './paths.ts';
 
 const apiVersion = 'kubeadm.k8s.io/v1beta4';
 
@@ -15,9 +16,8 @@ export interface InitConfigInput {
 }
 
 /** Where nodes and clients reach the API server. */
-export function apiEndpoint(config: ClusterConfig, firstNodeAddress: string): string {
-  const wanted = config.spec.kubernetes.controlPlaneEndpoint;
-  return formatEndpoint(wanted ?? { host: firstNodeAddress, port: apiPort });
+export function apiEndpoint(config: ClusterConfig, firstNodeAddress: string): Endpoint {
+  return config.spec.kubernetes.controlPlaneEndpoint ?? { host: firstNodeAddress, port: apiPort };
 }
 
 /** The file for `kubeadm init`, format kubeadm.k8s.io/v1beta4. */
@@ -44,7 +44,7 @@ export function renderInitConfig(input: InitConfigInput): string {
       kind: 'ClusterConfiguration',
       clusterName: config.metadata.name,
       kubernetesVersion: version,
-      controlPlaneEndpoint: apiEndpoint(config, nodeAddress),
+      controlPlaneEndpoint: formatEndpoint(apiEndpoint(config, nodeAddress)),
       networking: {
         dnsDomain: 'cluster.local',
         podSubnet: network.podSubnets.join(','),
@@ -64,23 +64,45 @@ export interface JoinConfigInput {
   readonly config: ClusterConfig;
   readonly host: HostConfig;
   readonly nodeAddress: string;
-  readonly endpoint: string;
-  /** Placeholders or values of the token and the CA hash (`sha256:…`). */
+  /** Placeholder or value of the token. */
   readonly token: string;
-  readonly caCertHash: string;
 }
 
-/** The file for `kubeadm join` of a worker. */
+/**
+ * The file for `kubeadm join` of a worker. The CA comes with it in a kubeconfig: with a bootstrap token alone kubeadm reads
+ * `cluster-info`, which the controller manager has to sign first, and looks for the signature every five seconds only.
+ */
 export function renderJoinConfig(input: JoinConfigInput): string {
-  const { config, host, nodeAddress, endpoint, token, caCertHash } = input;
+  const { config, host, nodeAddress, token } = input;
   return renderDocuments([
     {
       apiVersion,
       kind: 'JoinConfiguration',
-      discovery: { bootstrapToken: { apiServerEndpoint: endpoint, token, caCertHashes: [caCertHash] } },
+      discovery: { file: { kubeConfigPath: kubernetesPaths.joinDiscovery }, tlsBootstrapToken: token },
       nodeRegistration: nodeRegistration(config, host, nodeAddress),
     },
   ]);
+}
+
+/** The kubeconfig by which a joining host knows the API server; nobody can log in with it. `caData`: base64 of the PEM text, or a placeholder. */
+export function renderJoinDiscovery(clusterName: string, endpoint: Endpoint, caData: string): string {
+  return stringify(
+    {
+      apiVersion: 'v1',
+      kind: 'Config',
+      clusters: [
+        {
+          name: clusterName,
+          cluster: { server: `https://${formatEndpoint(endpoint)}`, 'certificate-authority-data': caData },
+        },
+      ],
+      // kubeadm refuses a context without a user.
+      users: [{ name: 'anonymous', user: {} }],
+      contexts: [{ name: clusterName, context: { cluster: clusterName, user: 'anonymous' } }],
+      'current-context': clusterName,
+    },
+    { lineWidth: 0 },
+  );
 }
 
 function nodeRegistration(config: ClusterConfig, host: HostConfig, nodeAddress: string): Record<string, unknown> {

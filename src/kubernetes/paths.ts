@@ -10,6 +10,8 @@ export const kubernetesPaths = {
   initConfig: '/etc/kubernetes/kubeadm-init.yaml',
   /** Ours, with a token in it: on a memory file system, and removed after the join. */
   joinConfig: '/run/installer/kubeadm-join.yaml',
+  /** Ours: address and CA of the cluster that is joined; removed with it. */
+  joinDiscovery: '/run/installer/kubeadm-discovery.yaml',
 } as const;
 
 export const apiPort = 6443;

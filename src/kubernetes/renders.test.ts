@@ -115,10 +115,12 @@ describe('renderRegistryFiles', () => {
 describe('renderFlannel', () => {
   const images = ['ghcr.io/flannel-io/flannel:v0.27.4', 'ghcr.io/flannel-io/flannel-cni-plugin:v1.8.0'];
 
+  const endpoint = { host: 'fd00::1', port: 6443 };
+
   type Items = Record<string, Record<string, unknown>>;
 
   function objectsOf(podSubnets: readonly string[]): Items {
-    const documents = parseAllDocuments(renderFlannel({ podSubnets, images })).map(
+    const documents = parseAllDocuments(renderFlannel({ podSubnets, images, endpoint })).map(
       (document) => document.toJSON() as { kind: string },
     );
     return Object.fromEntries(documents.map((document) => [document.kind, document]));
@@ -157,8 +159,17 @@ describe('renderFlannel', () => {
       spec: {
         template: {
           spec: {
-            initContainers: [{ image: images[1] }, { image: images[0] }],
-            containers: [{ image: images[0], args: expect.arrayContaining(['--iface=$(HOST_IP)']) as string[] }],
+            initContainers: [{ image: images[1] }],
+            containers: [
+              {
+                image: images[0],
+                args: expect.arrayContaining(['--iface=$(HOST_IP)']) as string[],
+                env: expect.arrayContaining([
+                  { name: 'KUBERNETES_SERVICE_HOST', value: 'fd00::1' },
+                  { name: 'KUBERNETES_SERVICE_PORT', value: '6443' },
+                ]) as object[],
+              },
+            ],
           },
         },
       },
@@ -177,7 +188,7 @@ describe('renderFlannel', () => {
   });
 
   it('refuses a catalog without its images', () => {
-    expect(() => renderFlannel({ podSubnets: [], images: ['x/flannel:1'] })).toThrow(InternalError);
+    expect(() => renderFlannel({ podSubnets: [], images: ['x/flannel:1'], endpoint })).toThrow(InternalError);
   });
 });
 

@@ -72,7 +72,7 @@ export interface FetchAction {
         readonly directory: string;
         readonly members: readonly { readonly from: string; readonly to: string }[];
       }
-    /** All regular files of the archive. */
+    /** All regular files at the top of the archive. */
     | { readonly as: 'all'; readonly directory: string };
 }
 
@@ -86,6 +86,8 @@ export interface LongAction {
   readonly unit: string;
   /** Commands, one after the other; the first that fails ends the unit. */
   readonly commands: readonly (readonly string[])[];
+  /** How many of the commands run at a time, in no certain order; 1 where not given. After a failure no other one is begun. */
+  readonly parallel?: number;
   readonly timeoutSeconds: number;
   readonly env?: Readonly<Record<string, string>>;
   /** The plan saw the unit running: wait for it and take its result, start nothing. */
@@ -126,7 +128,7 @@ export function describeAction(action: Action): string {
     case 'fetch':
       return `fetch ${action.url}`;
     case 'long':
-      return `${action.commands.map((argv) => argv.join(' ')).join(' && ')} (unit ${action.unit})`;
+      return `${action.commands.map((argv) => argv.join(' ')).join((action.parallel ?? 1) > 1 ? ' & ' : ' && ')} (unit ${action.unit})`;
     case 'unmount-below':
       return `unmount what is mounted below ${action.path}`;
     case 'wait':

@@ -14,7 +14,7 @@ import { canMakeHostRoot, namedSh, shells, startHostRoot, type HostRoot } from '
 import { InternalError } from '../errors.ts';
 import { createHost, type ApplyResult, type Host } from '../hosts/host.ts';
 import { describeAction, type Action, type WriteFileAction } from './action.ts';
-import { compileAction } from './compile-action.ts';
+import { renderLongBody, compileAction } from './compile-action.ts';
 import { secretPlaceholder } from './secrets.ts';
 
 describe.skipIf(!canMakeHostRoot).each(shells)(
@@ -250,6 +250,39 @@ describe.skipIf(!canMakeHostRoot).each(shells)(
 
         expect(result).toMatchObject({ status: 'failed', failed: { index: 1, exitCode: 1 } });
         expect([existsSync(first), existsSync(third)]).toEqual([true, false]);
+      });
+    });
+
+    describe('the commands of a unit', () => {
+      const unit = (commands: string[], parallel: number): Action => ({
+        kind: 'run',
+        argv: [
+          'sh',
+          '-c',
+          renderLongBody({
+            commands: commands.map((text) => ['sh', '-c', `cd "$1"; ${text}`, 'sh', folder]),
+            parallel,
+          }),
+        ],
+        timeoutSeconds: 10,
+      });
+
+      it('run beside each other where that is asked for', async () => {
+        // Each one ends only when the other one runs.
+        const meet = (own: string, other: string): string => `touch ${own}; until [ -e ${other} ]; do sleep 0.05; done`;
+
+        expect(await apply([unit([meet('a', 'b'), meet('b', 'a'), 'touch "it\'s done"'], 2)])).toMatchObject(applied);
+        expect(existsSync(join(folder, "it's done"))).toBe(true);
+      });
+
+      it.each([1, 2])('stop at the first failure, %i at a time', async (parallel) => {
+        const result = await apply([unit(['echo broken; exit 3', 'sleep 0.3', 'touch later', 'touch last'], parallel)]);
+
+        expect(result).toMatchObject({
+          status: 'failed',
+          failed: { output: expect.stringContaining('broken') as string },
+        });
+        expect(existsSync(join(folder, 'last'))).toBe(false);
       });
     });
 

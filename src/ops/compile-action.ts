@@ -87,12 +87,12 @@ function compileFetch(action: FetchAction): string {
     'f="$d/download"',
     `fetch_url ${quote(action.url)} "$f"`,
     ...(action.sha256 === undefined ? publishedChecksum(action) : [`want=${quote(action.sha256)}`]),
-    'have=$(sha256sum <"$f"); have=${have%% *}',
+    'have=$($SHA256 <"$f"); have=${have%% *}',
     `if [ "$have" != "$want" ]; then echo "checksum of ${action.url.replaceAll(/["$`\\]/g, '')}: expected sha256 $want, got $have" >&2; rm -f "$f"; exit 65; fi`,
   ];
   lines.push(...installFetched(action));
   lines.push(
-    'rm -f "$f"; rm -rf "$d/x"',
+    'rm -f "$f"',
     `xargs -d '\\n' stat -c '${statFormat}' <"$d/paths" >"$d/stat"`,
     'rm -f "$d/paths"',
     'cat /proc/sys/kernel/random/boot_id >"$d/boot"',
@@ -113,7 +113,10 @@ function publishedChecksum(action: FetchAction): string[] {
   ];
 }
 
-/** Each file is laid down beside its place and renamed: a running binary keeps its old inode. */
+/**
+ * Files are unpacked beside their place, on its file system, and renamed: a running binary keeps its old inode. All of an
+ * archive go through one process of each kind, which is what decides the time of an archive of many small files.
+ */
 function installFetched(action: FetchAction): string[] {
   const { install } = action;
   if (install.as === 'file') {
@@ -125,33 +128,28 @@ function installFetched(action: FetchAction): string[] {
       `printf '%s  %s\\n' "$have" ${path} >"$d/sums"`,
     ];
   }
-  const directory = quote(install.directory);
-  const unpack = [
-    'mkdir -p "$d/x"',
-    'tar -xzf "$f" -C "$d/x" --no-same-owner',
-    `mkdir -p ${directory}`,
-    ': >"$d/paths"',
-  ];
-  if (install.as === 'all') {
-    return [
-      ...unpack,
-      `(cd "$d/x" && find . -type f) | sed 's|^\\./||' >"$d/members"`,
-      `while read -r m; do install_file "$d/x/$m" ${directory}/"$m" 755; printf '%s\\n' ${directory}/"$m" >>"$d/paths"; done <"$d/members"`,
-      'rm -f "$d/members"',
-      sums,
-    ];
-  }
+  const members =
+    install.as === 'all'
+      ? [`(cd "$x" && find . -maxdepth 1 -type f) | sed 's|^\\./||' | sort >"$d/members"`]
+      : [
+          ...install.members
+            .filter(({ from, to }) => from !== to)
+            .map(({ from, to }) => `mv -f "$x/"${quote(from)} "$x/"${quote(to)}`),
+          `printf '%s\\n' ${install.members.map(({ to }) => quote(to)).join(' ')} >"$d/members"`,
+        ];
   return [
-    ...unpack,
-    ...install.members.map(
-      ({ from, to }) =>
-        `install_file "$d/x/"${quote(from)} ${directory}/${quote(to)} 755; printf '%s\\n' ${directory}/${quote(to)} >>"$d/paths"`,
-    ),
-    sums,
+    `t=${quote(install.directory)}`,
+    'x="$t/.installer-new"',
+    'rm -rf "$x"',
+    'mkdir -p "$x"',
+    'tar -xzf "$f" -C "$x" --no-same-owner',
+    ...members,
+    `: >"$d/paths"; while read -r m; do printf '%s/%s\\n' "$t" "$m" >>"$d/paths"; done <"$d/members"`,
+    `(cd "$x" && xargs -d '\\n' chmod 755 -- <"$d/members" && xargs -d '\\n' mv -f -t "$t" -- <"$d/members")`,
+    'rm -rf "$x" "$d/members"',
+    `xargs -d '\\n' $SHA256 <"$d/paths" | sed 's/ \\*/  /' >"$d/sums"`,
   ];
 }
-
-const sums = `xargs -d '\\n' sha256sum <"$d/paths" >"$d/sums"`;
 
 /**
  * Brings what fetch actions wrote to the disk, behind the script's back, and notes that it is there. Until then a record
@@ -176,13 +174,22 @@ function compileLong(action: LongAction): string {
   for (const argv of action.commands) refuseSecretInArgv(argv);
   const base = `${hostPaths.run}/${action.unit}`;
   const env = Object.entries(action.env ?? {}).map(([name, value]) => `export ${name}=${quoteText(value)}\n`);
-  const body = action.commands.map((argv) => `${quoteArgv(argv)} || exit $?\n`);
-  const script = `umask 022\nexec </dev/null >${base}.log 2>&1\n${env.join('')}${body.join('')}`;
+  const script = `umask 022\nexec </dev/null >${base}.log 2>&1\n${env.join('')}${renderLongBody(action)}`;
   if (action.attachOnly === true) return `long_wait ${quote(action.unit)}`;
   return [
     `if long_start ${quote(action.unit)} ${action.timeoutSeconds} ${quoteText(script)}; then :; else exit $?; fi`,
     `long_wait ${quote(action.unit)}`,
   ].join('\n');
+}
+
+/**
+ * The commands of a unit in sh. Status 255 keeps xargs from beginning another command; its own status would
+ * hide that of the command.
+ */
+export function renderLongBody({ commands, parallel = 1 }: Pick<LongAction, 'commands' | 'parallel'>): string {
+  if (parallel === 1) return commands.map((argv) => `${quoteArgv(argv)} || exit $?\n`).join('');
+  const lines = commands.map((argv) => ` ${quote(quoteArgv(argv))}`).join('');
+  return `printf '%s\\0'${lines} | xargs -0 -n 1 -P ${parallel} sh -c 'eval "$1" || { echo "exit status $?: $1"; exit 255; }' sh || exit 1\n`;
 }
 
 function compileWait(action: WaitAction): string {

@@ -34,6 +34,7 @@ describe.skipIf(!canMakeHostRoot).each(shells)(
       });
       url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
       served.set('/archive.tar.gz', archive({ 'bin/one': '1', 'bin/two': '22', README: 'no' }));
+      served.set('/flat.tar.gz', archive({ bridge: 'b', 'it is-a "plugin"': 'p' }));
       served.set('/tool', '#!/bin/sh\necho tool\n');
     });
 
@@ -48,7 +49,7 @@ describe.skipIf(!canMakeHostRoot).each(shells)(
     });
 
     function archive(files: Record<string, string>): Buffer {
-      const source = join(root.folder, 'archive');
+      const source = join(root.folder, `archive${served.size}`);
       for (const [name, content] of Object.entries(files)) {
         mkdirSync(dirname(join(source, name)), { recursive: true });
         writeFileSync(join(source, name), content);
@@ -109,12 +110,12 @@ describe.skipIf(!canMakeHostRoot).each(shells)(
       expect(await look()).toMatchObject({ value: { files: [join(folder, 'second')], altered: [] } });
     });
 
-    it('lays all files of an archive down', async () => {
-      await apply(fetchAction('/archive.tar.gz', { as: 'all', directory: folder }));
+    it('lays all files at the top of an archive down', async () => {
+      await apply(fetchAction('/flat.tar.gz', { as: 'all', directory: folder }));
 
-      expect(readdirSync(folder, { recursive: true }).sort()).toEqual(['README', 'bin', 'bin/one', 'bin/two']);
+      expect(readdirSync(folder, { recursive: true }).sort()).toEqual(['bridge', 'it is-a "plugin"']);
       expect(await look()).toMatchObject({
-        value: { files: ['README', 'bin/one', 'bin/two'].map((name) => expect.stringContaining(`/${name}`) as string) },
+        value: { files: ['bridge', 'it is-a "plugin"'].map((name) => expect.stringContaining(`/${name}`) as string) },
       });
     });
 

@@ -2,6 +2,7 @@ import type { HostPhase } from '../engine/phase.ts';
 import { firstControlPlane, versionsOf, type Cluster } from '../kubernetes/cluster.ts';
 import { initStep, type FixedSetting } from '../kubernetes/init-step.ts';
 import { apiEndpoint, renderInitConfig } from '../kubernetes/kubeadm-config.ts';
+import { formatEndpoint } from '../spec/formats.ts';
 import type { ClusterConfig } from '../spec/schema.ts';
 
 function fixedSettings(config: ClusterConfig, nodeAddress: string): FixedSetting[] {
@@ -12,7 +13,7 @@ function fixedSettings(config: ClusterConfig, nodeAddress: string): FixedSetting
     {
       field: 'spec.kubernetes.controlPlaneEndpoint',
       path: ['controlPlaneEndpoint'],
-      value: apiEndpoint(config, nodeAddress),
+      value: formatEndpoint(apiEndpoint(config, nodeAddress)),
     },
   ];
 }

@@ -1,6 +1,7 @@
 import type { HostPhase } from '../engine/phase.ts';
 import { firstControlPlane, versionsOf, type Cluster } from '../kubernetes/cluster.ts';
 import { renderFlannel } from '../kubernetes/flannel.ts';
+import { apiEndpoint } from '../kubernetes/kubeadm-config.ts';
 import { manifestStep } from '../kubernetes/manifest-step.ts';
 
 /** The network of the pods. */
@@ -13,10 +14,11 @@ export const installCni: HostPhase<Cluster> = {
   after: ['init-control-plane'],
   steps(_, cluster) {
     const { podSubnets } = cluster.config.spec.network;
+    const endpoint = apiEndpoint(cluster.config, firstControlPlane(cluster).nodeAddress);
     return [
       manifestStep(
         'flannel',
-        renderFlannel({ podSubnets, images: versionsOf(cluster).images.network }),
+        renderFlannel({ podSubnets, images: versionsOf(cluster).images.network, endpoint }),
         'kube-flannel',
         firstControlPlane(cluster).config.name,
         'init-control-plane',

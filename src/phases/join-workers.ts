@@ -1,15 +1,14 @@
-import { createHash, X509Certificate } from 'node:crypto';
 import type { HostPhase, RunContext } from '../engine/phase.ts';
 import { InstallerError } from '../errors.ts';
 import { firstControlPlane, hostsOf, memberOf, workers, type Cluster } from '../kubernetes/cluster.ts';
 import { joinStep } from '../kubernetes/join-step.ts';
-import { apiEndpoint, renderJoinConfig } from '../kubernetes/kubeadm-config.ts';
+import { apiEndpoint, renderJoinConfig, renderJoinDiscovery } from '../kubernetes/kubeadm-config.ts';
 import { kubernetesPaths } from '../kubernetes/paths.ts';
 import { commandQuery, fileQuery } from '../ops/query.ts';
 import { secretPlaceholder } from '../ops/secrets.ts';
 
 const tokenName = 'join-token';
-const caHashName = 'ca-hash';
+const caName = 'ca-certificate';
 
 /** kubeadm join on all workers at once, as soon as there is a control plane. */
 export function joinWorkers(runId: string): HostPhase<Cluster> {
@@ -27,18 +26,23 @@ export function joinWorkers(runId: string): HostPhase<Cluster> {
         config,
         host: hostConfig,
         nodeAddress,
-        endpoint: apiEndpoint(config, firstControlPlane(cluster).nodeAddress),
         token: secretPlaceholder(tokenName),
-        caCertHash: secretPlaceholder(caHashName),
       });
+      const discovery = renderJoinDiscovery(
+        config.metadata.name,
+        apiEndpoint(config, firstControlPlane(cluster).nodeAddress),
+        secretPlaceholder(caName),
+      );
       const identity = { clusterId, clusterName: config.metadata.name };
-      return [joinStep({ nodeName: hostConfig.name, identity, runId, config: joinConfig, timeoutSeconds: 330 })];
+      return [
+        joinStep({ nodeName: hostConfig.name, identity, runId, config: joinConfig, discovery, timeoutSeconds: 330 }),
+      ];
     },
     before: makeToken,
   };
 }
 
-/** A token of a quarter of an hour, and the digest by which the joining host knows the cluster's CA. */
+/** A token of a quarter of an hour, and the CA by which the joining host knows the cluster. */
 async function makeToken(cluster: Cluster, context: RunContext): Promise<void> {
   const { host } = firstControlPlane(cluster);
   // It makes a Secret in the cluster and changes nothing on the host, so what is known of the host still holds.
@@ -69,11 +73,5 @@ async function makeToken(cluster: Cluster, context: RunContext): Promise<void> {
     });
   }
   context.setSecret(tokenName, value);
-  const { publicKey } = new X509Certificate(certificate.value.content ?? '');
-  cluster.secrets.set(
-    caHashName,
-    `sha256:${createHash('sha256')
-      .update(publicKey.export({ type: 'spki', format: 'der' }))
-      .digest('hex')}`,
-  );
+  cluster.secrets.set(caName, Buffer.from(certificate.value.content ?? '').toString('base64'));
 }
