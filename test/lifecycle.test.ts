@@ -7,7 +7,7 @@ import { runWorkflow, type RunResult } from '../src/engine/runner.ts';
 import { InstallerError } from '../src/errors.ts';
 import type { Cluster } from '../src/kubernetes/cluster.ts';
 import { configureComponents } from '../src/phases/configure-components.ts';
-import { distributeImages } from '../src/phases/distribute-images.ts';
+import { completeImages, distributeImages } from '../src/phases/distribute-images.ts';
 import { initControlPlane } from '../src/phases/init-control-plane.ts';
 import { installCni } from '../src/phases/install-cni.ts';
 import { installKubernetes } from '../src/phases/install-kubernetes.ts';
@@ -87,6 +87,7 @@ function create(context = createTestContext()): Promise<RunResult> {
       installKubernetes,
       distributeImages,
       initControlPlane(context.runId),
+      completeImages,
       installCni,
       joinWorkers(context.runId),
       configureComponents,

@@ -18,7 +18,7 @@ const eventSchema = z.looseObject({
 
 const timeoutMs = 300_000;
 /** Each look costs a kubectl or two on the control plane, which has better things to do while pods start. */
-const intervalMs = 1000;
+const intervalMs = 500;
 
 export function nodesReady(names: readonly string[]): Condition {
   return {

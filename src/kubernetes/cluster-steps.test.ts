@@ -5,11 +5,12 @@ import {
   createFakeHost,
   type CommandAnswer,
   type CommandHandler,
+  toService,
   type FakeHost,
 } from '../../test/support/fake-host.ts';
 import { changesOn, converge, planOn } from '../../test/support/steps.ts';
 import { kubeletConfigMapStep, kubeletConfigStep, kubeProxyConfigStep, laidOver } from './component-config-steps.ts';
-import { imagesStep } from './images-step.ts';
+import { imagesStep, type ImagesStepInput } from './images-step.ts';
 import { manifestStep } from './manifest-step.ts';
 import { nodeLabelsStep } from './node-labels-step.ts';
 
@@ -252,8 +253,18 @@ describe('imagesStep', () => {
   ].map((name) => `registry.k8s.io/${name}`);
   const flannel = 'ghcr.io/flannel-io/flannel:v0.27.4';
 
-  function step(isControlPlane: boolean, sandboxImage = 'registry.k8s.io/pause:3.10'): ReturnType<typeof imagesStep> {
-    return imagesStep({ version: 'v1.36.1', isControlPlane, sandboxImage, more: [flannel], unit: 'pull' });
+  function step(
+    wanted: ImagesStepInput['wanted'],
+    sandboxImage = 'registry.k8s.io/pause:3.10',
+  ): ReturnType<typeof imagesStep> {
+    return imagesStep({
+      version: 'v1.36.1',
+      wanted,
+      sandboxImage,
+      more: [flannel],
+      unit: 'pull',
+      laterUnit: 'later',
+    });
   }
 
   /** `crictl pull` pulls. */
@@ -271,18 +282,43 @@ describe('imagesStep', () => {
     return made;
   }
 
-  it.each([
-    ['a control plane', true, [...kubernetes, flannel]],
-    ['a worker', false, [...kubernetes.slice(1, 4), flannel]],
-  ])('pulls what %s runs', async (_name, isControlPlane, wanted) => {
-    expect(await converge(host(), step(isControlPlane))).toEqual([
-      `pull ${wanted.length} images: ${wanted.join(', ')}`,
-    ]);
+  it.each<[string, ImagesStepInput['wanted'], string[]]>([
+    ['a control plane', 'control-plane', [...kubernetes, flannel]],
+    ['a worker', 'worker', [...kubernetes.slice(1, 4), flannel]],
+  ])('pulls what %s runs', async (_name, role, wanted) => {
+    expect(await converge(host(), step(role))).toEqual([`pull ${wanted.length} images: ${wanted.join(', ')}`]);
   });
 
   it('pulls the one that is missing, and nothing where none is', async () => {
-    expect(await converge(host(...kubernetes), step(true))).toEqual([`pull 1 image: ${flannel}`]);
-    expect(await converge(host(...kubernetes, flannel), step(true))).toEqual([]);
+    expect(await converge(host(...kubernetes), step('control-plane'))).toEqual([`pull 1 image: ${flannel}`]);
+    expect(await converge(host(...kubernetes, flannel), step('control-plane'))).toEqual([]);
+  });
+
+  it('pulls for kubeadm init what that starts, and begins the others', async () => {
+    const made = host();
+
+    const [change] = await changesOn(made, step('init'));
+
+    expect(change).toMatchObject({
+      summary: expect.stringMatching(/^pull 3 images: .*apiserver.*pause.*etcd/) as string,
+      actions: [
+        { unit: 'pull', commands: { length: 3 } },
+        { unit: 'later', commands: { length: 3 }, wait: false },
+      ],
+    });
+    expect(await converge(host(...kubernetes.filter((name) => !name.includes('proxy'))), step('init'))).toEqual([]);
+  });
+
+  it.each(['running', 'exited'])('waits for the unit that pulls the others and is %s', async (subState) => {
+    const made = host(...kubernetes);
+    made.services.set('later.service', toService({ activeState: 'active', subState }));
+
+    const [change] = await changesOn(made, step('control-plane'));
+
+    expect(change?.actions).toMatchObject([
+      { unit: 'later', attachOnly: true },
+      { unit: 'pull', commands: [expect.arrayContaining([flannel])] },
+    ]);
   });
 
   it.each([
@@ -292,11 +328,11 @@ describe('imagesStep', () => {
     const made = host();
     made.on(command, 'absent');
 
-    expect(await planOn(made, step(true))).toMatchObject({ kind: 'deferred', needs });
+    expect(await planOn(made, step('control-plane'))).toMatchObject({ kind: 'deferred', needs });
   });
 
   it('refuses a sandbox image that is not the one of this kubeadm', async () => {
-    expect(await planOn(host(), step(true, 'registry.k8s.io/pause:3.9'))).toMatchObject({
+    expect(await planOn(host(), step('control-plane', 'registry.k8s.io/pause:3.9'))).toMatchObject({
       kind: 'blocked',
       code: 'SANDBOX_IMAGE_DIFFERS',
     });

@@ -1,17 +1,24 @@
 import { z } from 'zod';
-import { blocked, changes, deferred, noChanges, type Step } from '../engine/step.ts';
-import { commandQuery, type CommandSeen, type Seen } from '../ops/query.ts';
+import { blocked, changes, deferred, noChanges, type Step, type StepPlan } from '../engine/step.ts';
+import type { LongAction } from '../ops/action.ts';
+import { commandQuery, serviceQuery, type CommandSeen, type Seen, type ServiceSeen } from '../ops/query.ts';
 
 export interface ImagesStepInput {
   /** vX.Y.Z */
   readonly version: string;
-  readonly isControlPlane: boolean;
+  /**
+   * `init`: what kubeadm init starts, and the pull of everything else is begun, which nobody waits for. `control-plane`,
+   * `worker`: everything that such a node runs.
+   */
+  readonly wanted: 'init' | 'control-plane' | 'worker';
   /** What containerd's configuration pins. */
   readonly sandboxImage: string;
   /** Images beside Kubernetes' own. */
   readonly more: readonly string[];
   /** Name of the transient unit that pulls. */
   readonly unit: string;
+  /** The one that pulls what init does not need. */
+  readonly laterUnit: string;
 }
 
 const present = commandQuery(['crictl', 'images', '-o', 'json']);
@@ -19,9 +26,10 @@ const present = commandQuery(['crictl', 'images', '-o', 'json']);
 /** Makes the images of a node be there. Which ones Kubernetes wants, its own kubeadm says. */
 export function imagesStep(input: ImagesStepInput): Step {
   const wantedList = commandQuery(['kubeadm', 'config', 'images', 'list', `--kubernetes-version=${input.version}`]);
+  const later = serviceQuery(`${input.laterUnit}.service`);
   return {
     id: 'images',
-    observe: [present, wantedList],
+    observe: [present, wantedList, later],
     plan(seen) {
       const kubernetes = imagesOf(seen(wantedList));
       if (kubernetes === undefined) return deferred('install-kubernetes', 'pull the images that are not there yet');
@@ -35,23 +43,60 @@ export function imagesStep(input: ImagesStepInput): Step {
           'give a catalog with the images of this version in spec.artifacts.catalogs',
         );
       }
-      const wanted = [...kubernetes.filter((image) => input.isControlPlane || runsOnWorkers(image)), ...input.more];
-      const missing = wanted.filter((image) => !names.has(image));
-      if (missing.length === 0) return noChanges;
-      return changes({
-        summary: `pull ${missing.length === 1 ? '1 image' : `${missing.length} images`}: ${missing.join(', ')}`,
-        actions: [
-          {
-            kind: 'long',
-            unit: input.unit,
-            commands: missing.map((image) => ['crictl', '--timeout=600s', 'pull', image]),
-            parallel: 3,
-            timeoutSeconds: 1700,
-          },
-        ],
-      });
+      const all = input.wanted === 'worker' ? kubernetes.filter(runsOnWorkers) : kubernetes;
+      const missing = [...all, ...input.more].filter((image) => !names.has(image));
+      return input.wanted === 'init' ? planInit(input, missing) : planAll(input, missing, seen(later));
     },
   };
+}
+
+function planInit(input: ImagesStepInput, missing: readonly string[]): StepPlan {
+  const first = missing.filter(startsWithInit);
+  const rest = missing.filter((image) => !startsWithInit(image));
+  if (first.length === 0) return noChanges;
+  return changes({
+    summary: pulls(first),
+    actions: [pull(input.unit, first), ...(rest.length === 0 ? [] : [{ ...pull(input.laterUnit, rest), wait: false }])],
+  });
+}
+
+function planAll(input: ImagesStepInput, missing: readonly string[], later: Seen<ServiceSeen>): StepPlan {
+  const isPulling = later.state === 'present' && ['running', 'start', 'exited'].includes(later.value.subState);
+  if (isPulling) {
+    const attach: LongAction = { ...pull(input.laterUnit, missing), attachOnly: true };
+    // The unit may be of a run that wanted others.
+    const still = pull(input.unit, missing, pullWhereMissing);
+    return changes({
+      summary: 'wait for the images that are being pulled',
+      actions: [attach, ...(missing.length === 0 ? [] : [still])],
+    });
+  }
+  if (missing.length === 0) return noChanges;
+  return changes({ summary: pulls(missing), actions: [pull(input.unit, missing)] });
+}
+
+function pulls(images: readonly string[]): string {
+  return `pull ${images.length === 1 ? '1 image' : `${images.length} images`}: ${images.join(', ')}`;
+}
+
+function pull(unit: string, images: readonly string[], command = pullImage): LongAction {
+  return { kind: 'long', unit, commands: images.map(command), parallel: 3, timeoutSeconds: 1700 };
+}
+
+function pullImage(image: string): string[] {
+  return ['crictl', '--timeout=600s', 'pull', image];
+}
+
+/** A pull asks the registry also where the image is there. */
+function pullWhereMissing(image: string): string[] {
+  return ['sh', '-c', 'crictl inspecti -q "$1" >/dev/null 2>&1 || exec crictl --timeout=600s pull "$1"', 'sh', image];
+}
+
+/** The static pods of a control plane, and the sandbox of every pod. */
+function startsWithInit(image: string): boolean {
+  return ['/pause:', '/etcd:', '/kube-apiserver:', '/kube-controller-manager:', '/kube-scheduler:'].some((part) =>
+    image.includes(part),
+  );
 }
 
 function runsOnWorkers(image: string): boolean {

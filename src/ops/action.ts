@@ -92,6 +92,8 @@ export interface LongAction {
   readonly env?: Readonly<Record<string, string>>;
   /** The plan saw the unit running: wait for it and take its result, start nothing. */
   readonly attachOnly?: boolean;
+  /** False: the unit is started, and a later action takes its result. */
+  readonly wait?: boolean;
 }
 
 /** Exit status of a long action whose unit went away while it was waited for: somebody else took its result. */

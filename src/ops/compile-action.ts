@@ -176,10 +176,8 @@ function compileLong(action: LongAction): string {
   const env = Object.entries(action.env ?? {}).map(([name, value]) => `export ${name}=${quoteText(value)}\n`);
   const script = `umask 022\nexec </dev/null >${base}.log 2>&1\n${env.join('')}${renderLongBody(action)}`;
   if (action.attachOnly === true) return `long_wait ${quote(action.unit)}`;
-  return [
-    `if long_start ${quote(action.unit)} ${action.timeoutSeconds} ${quoteText(script)}; then :; else exit $?; fi`,
-    `long_wait ${quote(action.unit)}`,
-  ].join('\n');
+  const start = `if long_start ${quote(action.unit)} ${action.timeoutSeconds} ${quoteText(script)}; then :; else exit $?; fi`;
+  return action.wait === false ? start : `${start}\nlong_wait ${quote(action.unit)}`;
 }
 
 /**
