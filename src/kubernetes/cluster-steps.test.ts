@@ -10,7 +10,7 @@ import {
 } from '../../test/support/fake-host.ts';
 import { changesOn, converge, planOn } from '../../test/support/steps.ts';
 import { kubeletConfigMapStep, kubeletConfigStep, kubeProxyConfigStep, laidOver } from './component-config-steps.ts';
-import { imagesStep, type ImagesStepInput } from './images-step.ts';
+import { beginInitImages, imagesStep, type ImagesStepInput } from './images-step.ts';
 import { manifestStep } from './manifest-step.ts';
 import { nodeLabelsStep } from './node-labels-step.ts';
 
@@ -279,6 +279,7 @@ describe('imagesStep', () => {
       JSON.stringify({ images: tags.map((tag) => ({ repoTags: [tag], repoDigests: null })) }),
     );
     made.on('crictl --timeout=600s pull', ([, , , image = '']) => (tags.push(image), ''));
+    made.on('sh -c crictl inspecti', (argv) => (tags.push(argv.at(-1) ?? ''), ''));
     return made;
   }
 
@@ -318,6 +319,21 @@ describe('imagesStep', () => {
     expect(change?.actions).toMatchObject([
       { unit: 'later', attachOnly: true },
       { unit: 'pull', commands: [expect.arrayContaining([flannel])] },
+    ]);
+  });
+
+  it('begins to pull what kubeadm init starts, and waits for it when it is needed', async () => {
+    const made = host();
+    const action = beginInitImages('pull', kubernetes);
+    made.services.set('pull.service', toService({ activeState: 'active', subState: 'running' }));
+
+    const [change] = await changesOn(made, step('init'));
+
+    expect(action).toMatchObject({ unit: 'pull', commands: { length: 3 }, wait: false });
+    expect(change?.actions).toMatchObject([
+      { unit: 'pull', attachOnly: true },
+      { unit: 'pull', commands: { length: 3 } },
+      { unit: 'later', commands: { length: 3 }, wait: false },
     ]);
   });
 

@@ -1,7 +1,13 @@
 import { z } from 'zod';
+import { unitName } from './intent.ts';
 import { blocked, changes, deferred, noChanges, type Step, type StepPlan } from '../engine/step.ts';
 import type { LongAction } from '../ops/action.ts';
 import { commandQuery, serviceQuery, type CommandSeen, type Seen, type ServiceSeen } from '../ops/query.ts';
+
+/** Name of the transient unit that pulls what a host needs first. */
+export function pullUnit({ clusterId }: { readonly clusterId: string }): string {
+  return unitName(clusterId, 'pull-images');
+}
 
 export interface ImagesStepInput {
   /** vX.Y.Z */
@@ -26,10 +32,10 @@ const present = commandQuery(['crictl', 'images', '-o', 'json']);
 /** Makes the images of a node be there. Which ones Kubernetes wants, its own kubeadm says. */
 export function imagesStep(input: ImagesStepInput): Step {
   const wantedList = commandQuery(['kubeadm', 'config', 'images', 'list', `--kubernetes-version=${input.version}`]);
-  const later = serviceQuery(`${input.laterUnit}.service`);
+  const [now, later] = [serviceQuery(`${input.unit}.service`), serviceQuery(`${input.laterUnit}.service`)];
   return {
     id: 'images',
-    observe: [present, wantedList, later],
+    observe: [present, wantedList, now, later],
     plan(seen) {
       const kubernetes = imagesOf(seen(wantedList));
       if (kubernetes === undefined) return deferred('install-kubernetes', 'pull the images that are not there yet');
@@ -45,34 +51,49 @@ export function imagesStep(input: ImagesStepInput): Step {
       }
       const all = input.wanted === 'worker' ? kubernetes.filter(runsOnWorkers) : kubernetes;
       const missing = [...all, ...input.more].filter((image) => !names.has(image));
-      return input.wanted === 'init' ? planInit(input, missing) : planAll(input, missing, seen(later));
+      return input.wanted === 'init' ? planInit(input, missing, seen(now)) : planAll(input, missing, seen(later));
     },
   };
 }
 
-function planInit(input: ImagesStepInput, missing: readonly string[]): StepPlan {
+function planInit(input: ImagesStepInput, missing: readonly string[], unit: Seen<ServiceSeen>): StepPlan {
   const first = missing.filter(startsWithInit);
   const rest = missing.filter((image) => !startsWithInit(image));
-  if (first.length === 0) return noChanges;
+  const isBegun = isPulling(unit);
+  if (first.length === 0 && !isBegun) return noChanges;
   return changes({
-    summary: pulls(first),
-    actions: [pull(input.unit, first), ...(rest.length === 0 ? [] : [{ ...pull(input.laterUnit, rest), wait: false }])],
+    summary: isBegun ? waits : pulls(first),
+    actions: [
+      ...(isBegun ? attach(input.unit, input.unit, first) : [pull(input.unit, first)]),
+      ...(rest.length === 0 ? [] : [{ ...pull(input.laterUnit, rest), wait: false }]),
+    ],
   });
 }
 
 function planAll(input: ImagesStepInput, missing: readonly string[], later: Seen<ServiceSeen>): StepPlan {
-  const isPulling = later.state === 'present' && ['running', 'start', 'exited'].includes(later.value.subState);
-  if (isPulling) {
-    const attach: LongAction = { ...pull(input.laterUnit, missing), attachOnly: true };
-    // The unit may be of a run that wanted others.
-    const still = pull(input.unit, missing, pullWhereMissing);
-    return changes({
-      summary: 'wait for the images that are being pulled',
-      actions: [attach, ...(missing.length === 0 ? [] : [still])],
-    });
-  }
+  if (isPulling(later)) return changes({ summary: waits, actions: attach(input.laterUnit, input.unit, missing) });
   if (missing.length === 0) return noChanges;
   return changes({ summary: pulls(missing), actions: [pull(input.unit, missing)] });
+}
+
+const waits = 'wait for the images that are being pulled';
+
+/** Running, or done and not yet looked at. */
+function isPulling(unit: Seen<ServiceSeen>): boolean {
+  return unit.state === 'present' && ['running', 'start', 'exited'].includes(unit.value.subState);
+}
+
+/** Takes the result of a unit that pulls; it may be of a run that wanted others, so what is missing then is pulled after it. */
+function attach(begun: string, unit: string, missing: readonly string[]): LongAction[] {
+  return [
+    { ...pull(begun, missing), attachOnly: true },
+    ...(missing.length === 0 ? [] : [pull(unit, missing, pullWhereMissing)]),
+  ];
+}
+
+/** Begins to pull what kubeadm init starts, and does not wait for it: a later `imagesStep` does. */
+export function beginInitImages(unit: string, images: readonly string[]): LongAction {
+  return { ...pull(unit, images.filter(startsWithInit), pullWhereMissing), wait: false };
 }
 
 function pulls(images: readonly string[]): string {

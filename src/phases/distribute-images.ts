@@ -10,7 +10,7 @@ import {
   versionsOf,
   type Cluster,
 } from '../kubernetes/cluster.ts';
-import { imagesStep, type ImagesStepInput } from '../kubernetes/images-step.ts';
+import { imagesStep, pullUnit, type ImagesStepInput } from '../kubernetes/images-step.ts';
 import { unitName } from '../kubernetes/intent.ts';
 
 /**
@@ -47,7 +47,7 @@ function images(host: Host, cluster: Cluster, wanted: ImagesStepInput['wanted'])
     wanted,
     sandboxImage: versions.images.pause,
     more: versions.images.network,
-    unit: unitName(cluster.clusterId, 'pull-images'),
+    unit: pullUnit(cluster),
     laterUnit: unitName(cluster.clusterId, 'pull-later-images'),
   });
 }

@@ -2,7 +2,17 @@ import { readAsset } from '../assets.ts';
 import type { HostPhase } from '../engine/phase.ts';
 import type { Step } from '../engine/step.ts';
 import { InternalError } from '../errors.ts';
-import { artifactOf, hostsOf, memberOf, versionsOf, type Cluster, type Member } from '../kubernetes/cluster.ts';
+import type { Host } from '../hosts/host.ts';
+import {
+  artifactOf,
+  firstControlPlane,
+  hostsOf,
+  memberOf,
+  versionsOf,
+  type Cluster,
+  type Member,
+} from '../kubernetes/cluster.ts';
+import { beginInitImages, pullUnit } from '../kubernetes/images-step.ts';
 import { containerdPaths, renderContainerdConfig, renderRegistryFiles } from '../kubernetes/containerd-config.ts';
 import { criSocket } from '../kubernetes/paths.ts';
 import type { Action, FetchAction } from '../ops/action.ts';
@@ -73,10 +83,21 @@ export const installRuntime: HostPhase<Cluster> = {
         mode: '644',
         then: [reload],
       }),
-      serviceStep({ id: 'containerd-service', unit: 'containerd.service', digest, then: [waitForContainerd] }),
+      serviceStep({
+        id: 'containerd-service',
+        unit: 'containerd.service',
+        digest,
+        then: [waitForContainerd, ...beginPull(host, cluster)],
+      }),
     ];
   },
 };
+
+/** The whole cluster waits for the first control plane: its images come while its binaries are fetched. */
+function beginPull(host: Host, cluster: Cluster): Action[] {
+  if (host !== firstControlPlane(cluster).host) return [];
+  return [beginInitImages(pullUnit(cluster), versionsOf(cluster).images.kubernetes)];
+}
 
 const reload: Action = { kind: 'service', unit: '', do: 'daemon-reload' };
 

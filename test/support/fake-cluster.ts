@@ -88,6 +88,7 @@ function actAsContainerd(host: FakeHost, pause: string): void {
     runs() ? JSON.stringify({ images: pulled.map((image) => ({ repoTags: [image] })) }) : 'absent',
   );
   host.on('crictl --timeout=600s pull', (argv) => (pulled.push(argv.at(-1) ?? ''), ''));
+  host.on('sh -c crictl inspecti', (argv) => (pulled.push(argv.at(-1) ?? ''), ''));
   host.on('kubeadm config images list', (argv) => {
     if (!host.artifacts.has('kubeadm')) return 'absent';
     const version = argv.at(-1)?.split('=')[1] ?? '';
