@@ -11,6 +11,11 @@ export interface Condition {
   readonly timeoutMs: number;
   readonly intervalMs: number;
   readonly queries: readonly Query[];
+  /**
+   * Asked before the queries from the second look on: ends when the condition probably holds, and after a few seconds in
+   * any case. Its answer is not judged. It spares the control plane a look a second while its pods start.
+   */
+  readonly blockOn?: Query;
   /** Undefined when it holds, else why not yet. */
   judge(seen: Answers): string | undefined;
   /** Asked where it does not come true: what else a reader should see. */
@@ -27,6 +32,7 @@ export async function waitForConditions(
 ): Promise<void> {
   const startedAt = performance.now();
   let open = conditions;
+  let looks = 0;
   await pollUntil({
     id: conditions.map(({ id }) => id).join('+'),
     description: conditions.map(({ description }) => description).join(', '),
@@ -35,9 +41,13 @@ export async function waitForConditions(
     context,
     async attempt() {
       const seen = await host.observeOnce(
-        open.flatMap(({ queries }) => queries),
+        [
+          ...(looks === 0 ? [] : open.flatMap(({ blockOn }) => blockOn ?? []).slice(0, 1)),
+          ...open.flatMap(({ queries }) => queries),
+        ],
         { signal: context.signal },
       );
+      looks += 1;
       const met = open.filter((condition) => condition.judge(seen) === undefined);
       const elapsedMs = Math.round(performance.now() - startedAt);
       for (const { id, description } of met) {

@@ -139,6 +139,23 @@ describe('waitForConditions', () => {
     ]);
   });
 
+  it('watches between looks where a condition says how', async () => {
+    vi.useFakeTimers();
+    const { host, asked } = hostThat({ a: 1, b: 2, watch: 1 });
+    const blockOn = { kind: 'command', argv: ['watch'], timeoutSeconds: 9 } as const;
+
+    const waiting = waitForConditions(
+      host,
+      [condition('a', { blockOn }), condition('b', { blockOn })],
+      createTestContext(),
+    );
+    await vi.advanceTimersByTimeAsync(5000);
+    await waiting;
+
+    expect(asked).toEqual(['a', 'b', 'watch', 'b']);
+    expect(host.trips).toBe(2);
+  });
+
   it('fails at the deadline with the reasons and remedies of those that do not hold, and what explains them', async () => {
     vi.useFakeTimers();
     const { host } = hostThat({ a: 1, b: 999, events: 1 });

@@ -1,10 +1,16 @@
 import { z } from 'zod';
 import { kubectlFailure, kubectlJson, kubectlQuery } from '../kubernetes/kubectl.ts';
 import { isReady, nodeSchema, parseItems, podSchema, type KubeNode, type KubePod } from '../kubernetes/objects.ts';
+import type { Query } from '../ops/query.ts';
 import type { Condition } from './condition.ts';
 
 const nodes = kubectlQuery(['get', 'nodes', '-o', 'json'], { requestSeconds: 5 });
 const pods = kubectlQuery(['get', 'pods', '--all-namespaces', '-o', 'json'], { requestSeconds: 5 });
+
+/** `kubectl wait` watches, which costs nearly nothing. It ends with an error where there is nothing to wait for yet. */
+function waitFor(...args: readonly string[]): Query {
+  return kubectlQuery(['wait', '--for=condition=Ready', '--timeout=4s', ...args], { requestSeconds: 5 });
+}
 
 const warnings = kubectlQuery(
   ['get', 'events', '--all-namespaces', '--field-selector=type=Warning', '--sort-by=.lastTimestamp', '-o', 'json'],
@@ -17,7 +23,6 @@ const eventSchema = z.looseObject({
 });
 
 const timeoutMs = 300_000;
-/** Each look costs a kubectl or two on the control plane, which has better things to do while pods start. */
 const intervalMs = 500;
 
 export function nodesReady(names: readonly string[]): Condition {
@@ -27,6 +32,7 @@ export function nodesReady(names: readonly string[]): Condition {
     timeoutMs,
     intervalMs,
     queries: [nodes],
+    blockOn: waitFor('nodes', '--all'),
     remedy: 'see kubectl describe node, and journalctl -u kubelet on the node',
     judge(seen) {
       const list = kubectlJson(seen(nodes));
@@ -52,6 +58,7 @@ export const corednsReady: Condition = {
   timeoutMs,
   intervalMs,
   queries: [pods],
+  blockOn: waitFor('pods', '--namespace=kube-system', '--selector=k8s-app=kube-dns'),
   remedy: 'see kubectl -n kube-system describe pod -l k8s-app=kube-dns',
   judge(seen) {
     const list = kubectlJson(seen(pods));
@@ -72,6 +79,7 @@ export const systemPodsReady: Condition = {
   timeoutMs,
   intervalMs,
   queries: [pods],
+  blockOn: waitFor('pods', '--namespace=kube-system', '--all'),
   explain: {
     queries: [warnings],
     render(seen) {
