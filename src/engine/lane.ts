@@ -96,9 +96,9 @@ async function convergePhase(input: LaneInput, lanePhase: LanePhase, ahead: Quer
 /** Plans from what is known; a blocked plan is asked again until its deadline. */
 async function planHost(input: LaneInput, lanePhase: LanePhase, ahead: Queries): Promise<HostPlan> {
   const { host, context } = input;
-  const look = async (): Promise<HostPlan> =>
-    planSteps(lanePhase.steps, await host.observe(ahead, { signal: context.signal }));
-  const plan = await look();
+  const look = async (queries: Queries): Promise<HostPlan> =>
+    planSteps(lanePhase.steps, await host.observe(queries, { signal: context.signal }));
+  const plan = await look(ahead);
   const [first] = plan.blocked;
   if (first === undefined) return plan;
   const waitSeconds = Math.max(...plan.blocked.map((item) => item.plan.waitSeconds));
@@ -112,7 +112,8 @@ async function planHost(input: LaneInput, lanePhase: LanePhase, ahead: Queries):
     context,
     async attempt() {
       host.forget();
-      last = await look();
+      // Only what this phase needs: where an API server hangs, each question to it costs its own time limit.
+      last = await look(queriesOf(lanePhase.steps));
       return last.blocked[0]?.plan.reason;
     },
     failure: () => blockedError(host, last.blocked[0] ?? first),
