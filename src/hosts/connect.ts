@@ -11,6 +11,7 @@ export interface ConnectHostOptions {
   /** Told every secret that was read, before it is used. */
   readonly addSecret: (value: string) => void;
   readonly keys: KeyLoader;
+  readonly spareShells?: number | undefined;
 }
 
 /** Connects to a host of the cluster file, by SSH or as this machine. Rejects with an InstallerError of the transport. */
@@ -37,5 +38,6 @@ export async function connectHost(config: HostConfig, options: ConnectHostOption
     knownHosts: ssh.knownHosts,
     connectTimeoutMs: ssh.connectTimeoutSeconds * 1000,
   };
-  return connectSsh(target, { signal: options.signal, onWarning: options.onWarning, keys: options.keys });
+  const { signal, onWarning, keys, spareShells } = options;
+  return connectSsh(target, { signal, onWarning, keys, spareShells });
 }

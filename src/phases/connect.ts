@@ -13,6 +13,8 @@ import type { Transport } from '../transport/transport.ts';
 export interface ConnectPhaseOptions {
   /** For commands that only look: an account that cannot become root is enough, and a warning says so. */
   readonly withoutRoot?: boolean;
+  /** Shells that each connection keeps waiting; for commands that send few scripts. */
+  readonly spareShells?: number;
 }
 
 /**
@@ -47,6 +49,7 @@ async function connectOne(
     limiter,
     keys,
     withoutRoot = false,
+    spareShells,
   }: ConnectPhaseOptions & {
     readonly limiter: Limiter;
     readonly keys: ReturnType<typeof createKeyLoader>;
@@ -62,6 +65,7 @@ async function connectOne(
       connectHost(config, {
         signal: context.signal,
         keys,
+        spareShells,
         addSecret: (value) => emitter.addSecret(value),
         onWarning: warn,
       });

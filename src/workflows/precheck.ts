@@ -28,7 +28,7 @@ export async function runPrecheck(
     { ...options, config, dryRun: false, skipPhases: [], verifyContent: false },
     {
       name: 'precheck',
-      phases: (limiter) => [connect(limiter, { withoutRoot: true }), gatherFacts, runPrechecksWith({ strict })],
+      phases: (limiter) => [connect(limiter, { withoutRoot: true, spareShells: 1 }), gatherFacts, runPrechecksWith({ strict })],
       next: (status) => (status === 'ok' ? [`installer cluster-create -c ${configFile} --dry-run`] : []),
     },
     emitter,
