@@ -14,7 +14,7 @@ export function delayed(socket: Socket, delayMs: number): Promise<Duplex> {
     read() {
       // Data is pushed when it has passed the line.
     },
-    write(chunk, _encoding, done) {
+    write(chunk: Buffer, _encoding, done) {
       setTimeout(() => {
         if (!socket.destroyed) socket.write(chunk);
       }, delayMs);

@@ -59,9 +59,9 @@ async function measure(servers: Servers, count: number, times: number): Promise<
   const seconds: number[] = [];
   let peakMb = 0;
   for (let round = 1; round <= times; round += 1) {
-    const [command, ...first] =
-      profile === undefined ? [binary] : [process.execPath, ...profile.split(' '), join(root, 'src/main.ts')];
-    const run = await runMeasured(command ?? binary, [...first, 'precheck', '-c', file, '--output', 'json'], {
+    const command = profile === undefined ? binary : process.execPath;
+    const first = profile === undefined ? [] : [...profile.split(' '), join(root, 'src/main.ts')];
+    const run = await runMeasured(command, [...first, 'precheck', '-c', file, '--output', 'json'], {
       ...process.env,
       XDG_STATE_HOME: folder,
     });

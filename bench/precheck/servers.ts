@@ -3,6 +3,7 @@ import ssh2 from 'ssh2';
 import { probeCommand, probeEnd } from '../../src/transport/ssh-privilege.ts';
 import { generateKey } from '../../test/support/sshd-keys.ts';
 import { delayed } from './delayed-socket.ts';
+import { answerProbe } from './probe-answers.ts';
 import { createRecorder } from './recorded-answers.ts';
 import { hostOf } from './hosts.ts';
 
@@ -32,7 +33,8 @@ ssh.on('connection', (connection, { ip }) => {
       channel.on('data', (chunk: Buffer) => script.push(chunk));
       channel.on('end', () => {
         const text = Buffer.concat(script).toString('utf8');
-        const given = text === '' ? Promise.resolve({ stdout: '', stderr: '' }) : answer(text, hostOf(ip));
+        const given =
+          text === '' ? Promise.resolve({ stdout: '', stderr: '' }) : (answerProbe(text) ?? answer(text, hostOf(ip)));
         void given.then(({ stdout, stderr }) => {
           channel.write(stdout);
           channel.stderr.write(stderr);

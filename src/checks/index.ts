@@ -1,5 +1,8 @@
 import type { Check } from './check.ts';
 import { clockInSync } from './cluster/clock.ts';
+import { latency } from './cluster/latency.ts';
+import { mtuConsistent } from './cluster/path-mtu.ts';
+import { portsOpen } from './cluster/ports-open.ts';
 import { osConsistent, timezoneConsistent } from './cluster/consistency.ts';
 import { hostnameUnique, macUnique, machineIdUnique, productUuidUnique } from './cluster/uniqueness.ts';
 import { diskFilesystem, fileSystemsWritable, tmpUsable } from './host/file-systems.ts';
@@ -53,6 +56,9 @@ export const checks: readonly Check[] = [
   addressValid,
   subnetsDisjoint,
   portsFree,
+  portsOpen,
+  mtuConsistent,
+  latency,
   defaultRoute,
   resolvConf,
   resolverAnswers,

@@ -5,7 +5,7 @@ import { toolsQuery } from '../ops/tools-query.ts';
 /** Tools that phases, kubeadm or kubelet call on a host; kubeadm's own preflight names most of them. */
 export const probedTools = [
   'containerd', 'curl', 'wget', 'tar', 'ip', 'ss', 'iptables', 'mount', 'nsenter', 'modprobe', 'sysctl', 'swapoff', 'conntrack', 'ethtool', 'socat', 'tc',
-  'flock', 'sha256sum', 'systemd-run', 'xargs', 'diff', 'timeout', 'unattended-upgrade',
+  'flock', 'sha256sum', 'systemd-run', 'xargs', 'diff', 'timeout', 'unattended-upgrade', 'bash', 'systemd-socket-activate',
 ] as const; // prettier-ignore
 
 /** Where a kubeadm cluster leaves traces; what stands there and is not this cluster's is a leftover. */
@@ -68,4 +68,6 @@ export const factQueries = {
   mounts: commandQuery(['grep', '-E', ' /(etc|usr|usr/local|var|var/lib|tmp)? ', '/proc/self/mounts']),
   temporaryFolder: fileQuery('/tmp', { content: false }),
   xfs: commandQuery(['/bin/sh', '-c', xfsInfo, 'sh', '/var/lib', '/var/lib/containerd']),
+  // Last: with the first one it tells how much of the round trip was the way there and back.
+  clockAtEnd: commandQuery(['date', '-u', '+%s%3N']),
 } as const satisfies Record<string, Query>;

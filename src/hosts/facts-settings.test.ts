@@ -39,6 +39,7 @@ it('guesses nothing where nothing answers', async () => {
   expect(await settingsOf({})).toEqual({
     isRoot: true,
     macAddresses: new Map(),
+    mtus: new Map(),
     timeZone: undefined,
     hostsFile: [],
     upstreamNameservers: undefined,

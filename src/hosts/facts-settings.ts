@@ -25,6 +25,8 @@ export interface SettingsFacts {
   readonly isRoot: boolean;
   /** By interface; those without one (loopback, tunnels) are left out. */
   readonly macAddresses: ReadonlyMap<string, string>;
+  /** By interface, in bytes. */
+  readonly mtus: ReadonlyMap<string, number>;
   readonly timeZone: TimeZone | undefined;
   readonly hostsFile: readonly HostsFileEntry[];
   /** Nameservers that systemd-resolved asks itself; undefined where it does not run. */
@@ -54,6 +56,7 @@ export function parseSettings(seen: Answers): SettingsFacts {
   return {
     isRoot: account === '' || account === '0',
     macAddresses: parseLinks(commandText(seen(q.links))),
+    mtus: parseMtus(commandText(seen(q.links))),
     timeZone: parseTimeZone(commandText(seen(q.zoneOffset)), commandText(seen(q.zoneFile))),
     hostsFile: parseHostsFile(fileText(seen(q.hostsFile))),
     upstreamNameservers: resolved.state === 'present' ? parseNameservers(fileText(resolved)) : undefined,
@@ -84,6 +87,14 @@ export function parseLinks(text: string): Map<string, string> {
   const entries = linesOf(text).flatMap((line): [string, string][] => {
     const match = /^\d+:\s+([^:@\s]+).*\slink\/ether\s+([0-9a-f:]+)/.exec(line);
     return match?.[1] === undefined || match[2] === undefined ? [] : [[match[1], match[2]]];
+  });
+  return new Map(entries);
+}
+
+export function parseMtus(text: string): Map<string, number> {
+  const entries = linesOf(text).flatMap((line): [string, number][] => {
+    const match = /^\d+:\s+([^:@\s]+).*\smtu (\d+)/.exec(line);
+    return match?.[1] === undefined ? [] : [[match[1], Number(match[2])]];
   });
   return new Map(entries);
 }

@@ -34,6 +34,8 @@ export interface Facts extends SettingsFacts {
   readonly clockMs: number | undefined;
   /** The installer's own clock at that moment. */
   readonly askedAtMs: number | undefined;
+  /** The way to the host and back: the time of the look without what the host itself took for it. */
+  readonly roundTripMs: number | undefined;
   readonly systemdVersion: number | undefined;
   readonly cgroupVersion: 1 | 2 | undefined;
   readonly swaps: readonly string[];
@@ -64,8 +66,11 @@ export interface HostIdentity {
   readonly clusterName: string;
 }
 
-/** `askedAtMs`: the installer's clock when it asked, milliseconds since the epoch; the host's clock is the first thing read. */
-export function parseFacts(seen: Answers, askedAtMs?: number): Facts {
+/**
+ * `askedAtMs`: the installer's clock when it asked, milliseconds since the epoch; `tookMs`: how long the look took. The host's
+ * clock is the first and the last thing read.
+ */
+export function parseFacts(seen: Answers, askedAtMs?: number, tookMs?: number): Facts {
   const release = parseOsRelease(fileText(seen(q.osRelease)));
   const [hostname = '', kernel = '', machine = ''] = commandText(seen(q.uname)).trim().split(' ');
   const identity = parseIdentity(seen(q.identity));
@@ -90,6 +95,7 @@ export function parseFacts(seen: Answers, askedAtMs?: number): Facts {
     listeners: listenersOf(seen(q.listeners)),
     clockMs: numberOf(commandText(seen(q.clock))),
     askedAtMs,
+    roundTripMs: roundTripOf(seen, tookMs),
     systemdVersion: numberOf(/^systemd (\d+)/.exec(commandText(seen(q.systemd)))?.[1] ?? ''),
     cgroupVersion: cgroupVersionOf(commandText(seen(q.cgroup)).trim()),
     swaps: parseSwaps(fileText(seen(q.swaps))),
@@ -113,6 +119,13 @@ const architectureNames: ReadonlyMap<string, string> = new Map([
   ['x86_64', 'amd64'],
   ['aarch64', 'arm64'],
 ]);
+
+function roundTripOf(seen: Answers, tookMs: number | undefined): number | undefined {
+  const [start, end] = [q.clock, q.clockAtEnd].map((query) => numberOf(commandText(seen(query))));
+  return start === undefined || end === undefined || tookMs === undefined
+    ? undefined
+    : Math.max(0, tookMs - (end - start));
+}
 
 function listenersOf(seen: Seen<CommandSeen>): Listener[] | undefined {
   return seen.state === 'present' && seen.value.exitCode === 0 ? parseListeners(seen.value.stdout) : undefined;

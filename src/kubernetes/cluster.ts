@@ -2,6 +2,7 @@ import type { Artifact, ResolvedVersions } from '../artifacts/catalog.ts';
 import { InternalError, type InstallerError } from '../errors.ts';
 import type { Facts } from '../hosts/facts.ts';
 import type { Host } from '../hosts/host.ts';
+import type { PeerReport } from '../hosts/peer-report.ts';
 import type { ClusterConfig, HostConfig } from '../spec/schema.ts';
 
 /** One machine of the cluster file, connected and looked at. */
@@ -24,6 +25,8 @@ export interface Cluster {
   /** Filled by gather-facts, in the order of the cluster file. */
   members: readonly Member[];
   versions: ResolvedVersions | undefined;
+  /** What the hosts found of each other, by name; filled by probe-peers, empty where nobody was asked to. */
+  peers: ReadonlyMap<string, PeerReport>;
   /** Identity of the cluster: that of the hosts, or a new one where none of them has any. Filled by run-prechecks. */
   clusterId: string;
   /** Text of local files that the cluster file names (CA certificates), by absolute path. */
@@ -46,6 +49,7 @@ export function createCluster(
     unreachable: [],
     members: [],
     versions: undefined,
+    peers: new Map(),
     clusterId: '',
     files: new Map(),
     secrets,
@@ -55,6 +59,11 @@ export function createCluster(
 
 export function isControlPlane(member: Member): boolean {
   return member.config.roles.includes('control-plane');
+}
+
+/** The interface that has the node address. */
+export function interfaceOf({ facts, nodeAddress }: Member): string | undefined {
+  return facts.addresses.find(({ address }) => address === nodeAddress)?.interface;
 }
 
 /** The control plane that kubeadm init runs on: the first of the file. */

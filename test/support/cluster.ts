@@ -36,6 +36,7 @@ export function goodFacts(index: number, given: Partial<Facts> = {}): Facts {
     listeners: [{ protocol: 'tcp', address: '0.0.0.0', port: 22, process: 'sshd' }],
     clockMs: 1_900_000_000_000,
     askedAtMs: 1_900_000_000_000,
+    roundTripMs: 0,
     systemdVersion: 255,
     cgroupVersion: 2,
     swaps: [],
@@ -52,6 +53,7 @@ export function goodFacts(index: number, given: Partial<Facts> = {}): Facts {
     caSha256: undefined,
     isRoot: true,
     macAddresses: new Map([['eth0', `02:00:00:00:00:${index}`]]),
+    mtus: new Map([['eth0', 1500]]),
     timeZone: { name: 'UTC', offset: '+0000' },
     hostsFile: [{ address: '127.0.0.1', names: ['localhost'] }],
     upstreamNameservers: undefined,
@@ -69,7 +71,18 @@ export function goodFacts(index: number, given: Partial<Facts> = {}): Facts {
 
 const allTools = [
   ...['curl', 'tar', 'ip', 'ss', 'iptables', 'mount', 'nsenter', 'modprobe', 'sysctl', 'swapoff', 'flock', 'sha256sum'],
-  ...['systemd-run', 'xargs', 'diff', 'timeout', 'conntrack', 'ethtool', 'socat', 'tc'],
+  ...[
+    'systemd-run',
+    'xargs',
+    'diff',
+    'timeout',
+    'conntrack',
+    'ethtool',
+    'socat',
+    'tc',
+    'bash',
+    'systemd-socket-activate',
+  ],
 ];
 
 export interface TestClusterInput {
