@@ -1,5 +1,6 @@
 import type { Artifact, ResolvedVersions } from '../artifacts/catalog.ts';
 import { InternalError, type InstallerError } from '../errors.ts';
+import { createBastions, type Bastions } from '../hosts/bastions.ts';
 import type { Facts } from '../hosts/facts.ts';
 import type { Host } from '../hosts/host.ts';
 import type { PeerReport } from '../hosts/peer-report.ts';
@@ -29,6 +30,8 @@ export interface Cluster {
   peers: ReadonlyMap<string, PeerReport>;
   /** Identity of the cluster: that of the hosts, or a new one where none of them has any. Filled by run-prechecks. */
   clusterId: string;
+  /** Closed after all hosts, at the end of the run. */
+  readonly bastions: Bastions;
   /** Text of local files that the cluster file names (CA certificates), by absolute path. */
   readonly files: Map<string, string>;
   /** Values of placeholders; the run context's map. */
@@ -51,10 +54,16 @@ export function createCluster(
     versions: undefined,
     peers: new Map(),
     clusterId: '',
+    bastions: createBastions(),
     files: new Map(),
     secrets,
     kubeconfigFile: undefined,
   };
+}
+
+/** Of the command line and of the file. */
+export function ignoredChecks({ options, config }: Cluster): readonly string[] {
+  return [...options.ignoreChecks, ...config.spec.checks.ignore];
 }
 
 export function isControlPlane(member: Member): boolean {

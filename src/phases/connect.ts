@@ -68,6 +68,7 @@ async function connectOne(
         signal: context.signal,
         keys,
         spareShells,
+        bastions: cluster.bastions,
         addSecret: (value) => emitter.addSecret(value),
         onWarning: warn,
       });

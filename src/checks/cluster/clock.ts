@@ -1,9 +1,6 @@
 import type { Member } from '../../kubernetes/cluster.ts';
 import type { ClusterCheck } from '../check.ts';
 
-const warnMs = 1000;
-const errorMs = 10_000;
-
 /** Each host's clock against the median of all: it was read half a round trip after the host was asked. */
 export const clockInSync: ClusterCheck = {
   id: 'clock-in-sync',
@@ -18,13 +15,14 @@ export const clockInSync: ClusterCheck = {
       const offsetMs = clockOffsetMs(member);
       return offsetMs === undefined ? [] : [{ host: member.config.name, offsetMs }];
     });
+    const warnMs = cluster.config.spec.checks.thresholds.clockSkewMs;
     const sorted = rows.map(({ offsetMs }) => offsetMs).toSorted((a, b) => a - b);
     const median = sorted[Math.floor((sorted.length - 1) / 2)] ?? 0;
     return rows.flatMap(({ host, offsetMs }) => {
       const off = Math.abs(offsetMs - median);
       if (off <= warnMs) return [];
       const actual = `${(off / 1000).toFixed(1)} s ${offsetMs > median ? 'ahead' : 'behind'}`;
-      return [{ host, actual, severity: off > errorMs ? 'error' : 'warning' } as const];
+      return [{ host, actual, severity: off > warnMs * 10 ? 'error' : 'warning' } as const];
     });
   },
 };

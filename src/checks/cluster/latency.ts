@@ -2,7 +2,6 @@ import type { Cluster } from '../../kubernetes/cluster.ts';
 import type { ClusterCheck } from '../check.ts';
 import { namesOf } from './blame.ts';
 
-const warnMs = 30;
 const errorMs = 100;
 
 /** The quickest TCP handshake between two hosts, in either direction. */
@@ -17,6 +16,7 @@ export const latency: ClusterCheck = {
   source:
     'host requirements: 2 ms in a site, 30 ms and 100 ms at most between sites; etcd, "Tuning": heartbeat of 100 ms',
   run(cluster) {
+    const warnMs = cluster.config.spec.checks.thresholds.roundTripMs;
     const slow = [...roundTrips(cluster)].filter(([, ms]) => ms > warnMs);
     const found = [];
     // The host that is far from most is named first; pairs that it explains are told no more.
