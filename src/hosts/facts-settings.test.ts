@@ -51,6 +51,13 @@ it('guesses nothing where nothing answers', async () => {
     mounts: [],
     temporaryFolderMode: undefined,
     xfsWithoutFileTypes: [],
+    sshdUsesDns: false,
+    coreLimit: '',
+    defaultTasksMax: undefined,
+    transparentHugepages: undefined,
+    kernelCommandLine: [],
+    apparmorEnabled: false,
+    missingFeatures: [],
   } satisfies SettingsFacts);
 });
 

@@ -81,6 +81,8 @@ function host(
     'readlink -f': '/usr/share/zoneinfo/Etc/UTC\n',
     'systemctl is-active': { exitCode: 3, stdout: 'inactive\n'.repeat(6) },
     'apt-config': 'absent',
+    'grep -rihsE': { exitCode: 1 },
+    'systemctl show': 'DefaultTasksMax=4915\n',
     'date -u': '1900000000623\n',
     'ls -1 /lib/modules': '6.8.0-40-generic\n',
     'head -n 1 /proc/modules': 'overlay 151552 0 - Live 0x0\n',
@@ -120,6 +122,7 @@ describe('parseFacts', () => {
       nameservers: ['10.0.0.2', 'fd00::53'],
       resolverMs: 20,
       tools: new Set(['curl', 'tar', 'ip']),
+      toolPaths: expect.any(Map) as Map<string, string>,
       freeBytes: new Map([
         ['/', 60 * 1024],
         ['/var/lib', 40 * 1024],
@@ -144,6 +147,13 @@ describe('parseFacts', () => {
       mounts: [{ path: '/', options: ['rw', 'relatime'] }],
       temporaryFolderMode: '755',
       xfsWithoutFileTypes: [],
+      sshdUsesDns: false,
+      coreLimit: expect.any(String) as string,
+      defaultTasksMax: 4915,
+      transparentHugepages: undefined,
+      kernelCommandLine: [],
+      apparmorEnabled: false,
+      missingFeatures: expect.any(Array) as string[],
     } satisfies Facts);
     expect(made.trips).toBe(1);
   });

@@ -44,6 +44,8 @@ export interface Facts extends SettingsFacts {
   /** How long a name that cannot exist took; undefined where no answer came in time. */
   readonly resolverMs: number | undefined;
   readonly tools: ReadonlySet<string>;
+  /** Where they are, by name. */
+  readonly toolPaths: ReadonlyMap<string, string>;
   readonly freeBytes: ReadonlyMap<string, number>;
   /** Paths of Kubernetes that are there. */
   readonly leftovers: readonly string[];
@@ -103,6 +105,9 @@ export function parseFacts(seen: Answers, askedAtMs?: number, tookMs?: number): 
     nameservers: parseNameservers(fileText(seen(q.resolvConf))),
     resolverMs: resolver.state === 'present' ? resolver.value.durationMs : undefined,
     tools: new Set(probedTools.filter((tool) => which.some((path) => path.endsWith(`/${tool}`)))),
+    toolPaths: new Map(
+      which.filter((path) => path !== '').map((path) => [path.slice(path.lastIndexOf('/') + 1), path]),
+    ),
     freeBytes: parseFree(commandText(seen(q.free))),
     leftovers: commandText(seen(q.leftovers))
       .split('\n')

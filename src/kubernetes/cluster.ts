@@ -28,6 +28,8 @@ export interface Cluster {
   versions: ResolvedVersions | undefined;
   /** What the hosts found of each other, by name; filled by probe-peers, empty where nobody was asked to. */
   peers: ReadonlyMap<string, PeerReport>;
+  /** How long synchronous writes take where etcd will be (the slowest hundredth), by name; filled by probe-peers. */
+  fsyncMs: ReadonlyMap<string, number>;
   /** Identity of the cluster: that of the hosts, or a new one where none of them has any. Filled by run-prechecks. */
   clusterId: string;
   /** Closed after all hosts, at the end of the run. */
@@ -53,6 +55,7 @@ export function createCluster(
     members: [],
     versions: undefined,
     peers: new Map(),
+    fsyncMs: new Map(),
     clusterId: '',
     bastions: createBastions(),
     files: new Map(),

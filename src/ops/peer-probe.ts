@@ -13,7 +13,7 @@ export interface ProbeListener {
 export interface ProbeTarget {
   readonly peer: number;
   readonly address: string;
-  /** The first one is that on which the host is waited for. */
+  /** The first one is that on which the host is waited for; there may be none. */
   readonly tcpPorts: readonly number[];
   /** It is sent one datagram of `largeBytes`. */
   readonly isSentLarge: boolean;
@@ -176,13 +176,16 @@ tell_large() {
 } 2>/dev/null
 # Datagrams get lost, and a host may not listen yet: they are sent again while others are waited for.
 probe() {
-  local peer=${'$'}{1%%@*} address=${'$'}{1#*@} large=0 first=$2 port later=
+  local peer=${'$'}{1%%@*} address=${'$'}{1#*@} large=0 first=${'$'}{2-} port later=
   case $address in *+) address=${'$'}{address%+} large=$LARGE ;; esac
-  shift 2
+  shift
+  [ $# = 0 ] || shift
   trap 'kill $later 2>/dev/null; exit' TERM
   for port; do reach "$peer" "$address" "$port" & later="$later $!"; done
   datagrams "$address" "$large" & later="$later $!"
-  reach "$peer" "$address" "$first" & later="$later $!"
+  # Without a port to wait for, time is all that there is.
+  if [ -n "$first" ]; then reach "$peer" "$address" "$first" & else sleep 0.6 & fi
+  later="$later $!"
   wait $!
   tell "$address" "$UDP"
   [ "$large" = 0 ] || tell_large "$address" "$UDP" "$large"

@@ -41,6 +41,14 @@ describe('planProbe', () => {
     expect(planProbe(bare, 1, 'x')).toMatchObject({ listenWith: undefined, listeners: [], largeFrom: [] });
   });
 
+  it('does not knock where a stranger is', () => {
+    const listeners = [{ protocol: 'tcp', address: '*', port: 10250, process: 'nc' }] as const;
+    const ours = { identity: { clusterId: 'c1', clusterName: 'prod' }, listeners };
+
+    expect(planProbe(testCluster({ facts: { w1: { listeners } } }), 2, 'x').targets[1]?.tcpPorts).toEqual([]);
+    expect(planProbe(testCluster({ facts: { w1: ours } }), 2, 'x').targets[1]?.tcpPorts).toEqual([10250]);
+  });
+
   it('takes socat where there is no systemd-socket-activate', () => {
     const cluster = testCluster({ facts: { w1: { tools: new Set(['bash', 'socat']) } } });
 

@@ -1,16 +1,19 @@
 import { randomBytes } from 'node:crypto';
+import { belongsToCluster } from '../checks/check.ts';
 import type { ClusterPhase } from '../engine/phase.ts';
 import { messageOf } from '../errors.ts';
 import { isTaken } from '../hosts/facts-network.ts';
+import { commandText } from '../hosts/seen-text.ts';
 import { missingReport, parsePeerReport, type PeerReport } from '../hosts/peer-report.ts';
-import { interfaceOf, type Cluster, type Member } from '../kubernetes/cluster.ts';
+import { ignoredChecks, interfaceOf, isControlPlane, type Cluster, type Member } from '../kubernetes/cluster.ts';
 import { isSentLarge, neededPorts, rendezvousPort, vxlanPort } from '../kubernetes/peer-ports.ts';
+import { fsyncQuery, parseFsync } from '../ops/fsync-probe.ts';
 import { peerProbeQuery, type PeerProbe, type ProbeListener, type ProbeTarget } from '../ops/peer-probe.ts';
 import { isIP } from 'node:net';
 
 /**
  * All hosts listen on the ports of Kubernetes and probe each other, in one script each and at the same time. Only where it
- * tells something new: hosts that are all nodes of this cluster already know each other.
+ * tells something new: hosts that are all nodes of this cluster already know each other. The disk of etcd is measured after it.
  */
 export const probePeers: ClusterPhase<Cluster> = probePeersWhere(
   ({ members, config }) => !members.every(({ facts }) => facts.identity?.clusterName === config.metadata.name),
@@ -25,34 +28,61 @@ export function probePeersWhere(isWanted: (cluster: Cluster) => boolean): Cluste
     runsOnDryRun: true,
     async run(cluster, { signal }) {
       const { members } = cluster;
-      if (members.length < 2 || !isWanted(cluster)) return [];
+      if (!isWanted(cluster)) return [];
       const names = members.map(({ config }) => config.name);
       const token = randomBytes(6).toString('hex');
-      const reports = await Promise.all(
-        members.map(async (member, index): Promise<[string, PeerReport]> => {
-          return [member.config.name, await probe(member, planProbe(cluster, index, token), names, signal)];
+      const answers = await Promise.all(
+        members.map(async (member, index) => {
+          const plan = members.length < 2 ? undefined : planProbe(cluster, index, token);
+          return { member, ...(await probe(member, { plan, writes: hasNewEtcd(member, cluster) }, names, signal)) };
         }),
       );
-      cluster.peers = new Map(reports);
+      cluster.peers = new Map(
+        answers.flatMap(({ member, report }) => (report === undefined ? [] : [[member.config.name, report]])),
+      );
+      cluster.fsyncMs = new Map(
+        answers.flatMap(({ member, fsyncMs }) => (fsyncMs === undefined ? [] : [[member.config.name, fsyncMs]])),
+      );
       return [];
     },
   };
 }
 
+interface Answer {
+  readonly report?: PeerReport;
+  readonly fsyncMs?: number | undefined;
+}
+
+/** Where a disk is to be measured: never under an etcd that runs. */
+function hasNewEtcd(member: Member, cluster: Cluster): boolean {
+  return (
+    isControlPlane(member) &&
+    member.facts.isRoot &&
+    member.facts.identity === undefined &&
+    !ignoredChecks(cluster).includes('disk-speed')
+  );
+}
+
 async function probe(
   member: Member,
-  plan: PeerProbe,
+  { plan, writes }: { readonly plan: PeerProbe | undefined; readonly writes: boolean },
   names: readonly string[],
   signal: AbortSignal,
-): Promise<PeerReport> {
-  if (!member.facts.tools.has('bash')) return missingReport('it has no bash');
-  const query = peerProbeQuery(plan);
+): Promise<Answer> {
+  const peers = plan === undefined || !member.facts.tools.has('bash') ? undefined : peerProbeQuery(plan);
+  const missing = plan === undefined ? {} : { report: missingReport('it has no bash') };
+  const queries = [...(peers === undefined ? [] : [peers]), ...(writes ? [fsyncQuery] : [])];
+  if (queries.length === 0) return missing;
   try {
-    const seen = await member.host.observeOnce([query], { timeoutMs: plan.windowMs + 15_000, signal, together: true });
-    return parsePeerReport(seen(query), names);
+    const timeoutMs = (plan?.windowMs ?? 0) + 25_000;
+    const seen = await member.host.observeOnce(queries, { timeoutMs, signal, together: true });
+    return {
+      ...(peers === undefined ? missing : { report: parsePeerReport(seen(peers), names) }),
+      ...(writes ? { fsyncMs: parseFsync(commandText(seen(fsyncQuery))) } : {}),
+    };
   } catch (error) {
     if (signal.aborted) throw error;
-    return missingReport(messageOf(error));
+    return plan === undefined ? {} : { report: missingReport(messageOf(error)) };
   }
 }
 
@@ -77,13 +107,18 @@ export function planProbe(cluster: Cluster, index: number, token: string): PeerP
     largeFrom: others.flatMap(({ peer }) => (hearsUdp && sendsLarge(cluster, peer, index) ? [peer] : [])),
     listeners,
     targets: others.map(({ member, peer }): ProbeTarget => {
+      // A port that a stranger holds is told by ports-free; to knock there would only keep it from being free again soon.
+      const isOfStranger = (port: number): boolean =>
+        isTaken(member.facts.listeners, 'tcp', port) && !belongsToCluster(member, cluster);
       const ports = neededPorts(self, member, cluster).flatMap(({ protocol, port }) =>
         protocol === 'tcp' ? [port] : [],
       );
       return {
         peer,
         address: member.nodeAddress,
-        tcpPorts: [rendezvousPort, ...ports.filter((port) => port !== rendezvousPort)],
+        tcpPorts: [rendezvousPort, ...ports.filter((port) => port !== rendezvousPort)].filter(
+          (port) => !isOfStranger(port),
+        ),
         isSentLarge: sendsLarge(cluster, index, peer),
       };
     }),

@@ -44,6 +44,7 @@ export function goodFacts(index: number, given: Partial<Facts> = {}): Facts {
     nameservers: ['10.0.0.2'],
     resolverMs: 20,
     tools: new Set(allTools),
+    toolPaths: new Map(),
     freeBytes: new Map([['/', 100 * 1024 ** 3]]),
     leftovers: [],
     containerd: undefined,
@@ -65,6 +66,13 @@ export function goodFacts(index: number, given: Partial<Facts> = {}): Facts {
     mounts: [{ path: '/', options: ['rw', 'relatime'] }],
     temporaryFolderMode: '1777',
     xfsWithoutFileTypes: [],
+    sshdUsesDns: false,
+    coreLimit: '0',
+    defaultTasksMax: 19_000,
+    transparentHugepages: 'madvise',
+    kernelCommandLine: ['quiet'],
+    apparmorEnabled: false,
+    missingFeatures: [],
     ...given,
   };
 }

@@ -59,7 +59,8 @@ function hasFailed(cluster: Cluster, from: Member, to: Member, needed: NeededPor
   const unreached = (tcpPort: number): boolean => source.unreached.has(pairKey(to.config.name, 'tcp', tcpPort));
   if (protocol === 'tcp' && !unreached(port)) return false;
   // Who reached the rendezvous port knew that the other listened, sent its datagrams then, and may have ended soon after.
-  const hasMet = protocol === 'udp' && !unreached(rendezvousPort);
+  const hasMet =
+    protocol === 'udp' && !unreached(rendezvousPort) && !isTaken(to.facts.listeners, 'tcp', rendezvousPort);
   return hasMet || overlapOf(from, source, to, target) >= overlapMs;
 }
 
