@@ -1,17 +1,24 @@
 import type { Check } from './check.ts';
 import { clockInSync } from './cluster/clock.ts';
-import { osConsistent, timezoneConsistent } from './cluster/consistency.ts';
+import { latency } from './cluster/latency.ts';
+import { mtuConsistent } from './cluster/path-mtu.ts';
+import { portsOpen } from './cluster/ports-open.ts';
+import { archConsistent, osConsistent, timezoneConsistent } from './cluster/consistency.ts';
 import { hostnameUnique, macUnique, machineIdUnique, productUuidUnique } from './cluster/uniqueness.ts';
+import { diskSpeed } from './host/disk-speed.ts';
 import { diskFilesystem, fileSystemsWritable, tmpUsable } from './host/file-systems.ts';
 import { kernelNotUpgraded, unattendedUpgrades } from './host/kernel.ts';
 import { noLeftovers, sameCluster, versionUnchanged } from './host/leftovers.ts';
 import { hostnameValid, hostsFile } from './host/names.ts';
 import { addressValid, defaultRoute, portsFree, resolverAnswers } from './host/network.ts';
+import { conflictingPackages, dockerBridgeRange } from './host/packages.ts';
+import { kernelModules, kernelSupported, osSupported } from './host/platform.ts';
 import { privilegeEscalation } from './host/privilege.ts';
 import { resolvConf } from './host/resolv-conf.ts';
 import { cpu, diskFree, memory } from './host/resources.ts';
-import { firewall, selinux } from './host/security.ts';
+import { apparmorUos, firewall, selinux, sshdUseDns } from './host/security.ts';
 import { subnetsDisjoint } from './host/subnets.ts';
+import { cgroupKmem, coreDumps, defaultTasksMax, transparentHugepage } from './host/tuning.ts';
 import {
   architectureSupported,
   cgroupVersion,
@@ -28,22 +35,34 @@ export const checks: readonly Check[] = [
   noLeftovers,
   versionUnchanged,
   architectureSupported,
+  osSupported,
+  kernelSupported,
   systemdRunning,
   toolsPresent,
+  conflictingPackages,
   kernelNotUpgraded,
+  kernelModules,
   cpu,
   memory,
   diskFree,
   diskFilesystem,
+  diskSpeed,
   fileSystemsWritable,
   tmpUsable,
   cgroupVersion,
   runtimeUsable,
   swapDisabled,
   selinux,
+  apparmorUos,
   firewall,
+  sshdUseDns,
+  cgroupKmem,
+  transparentHugepage,
+  coreDumps,
+  defaultTasksMax,
   unattendedUpgrades,
   osConsistent,
+  archConsistent,
   hostnameValid,
   hostsFile,
   hostnameUnique,
@@ -52,7 +71,11 @@ export const checks: readonly Check[] = [
   macUnique,
   addressValid,
   subnetsDisjoint,
+  dockerBridgeRange,
   portsFree,
+  portsOpen,
+  mtuConsistent,
+  latency,
   defaultRoute,
   resolvConf,
   resolverAnswers,

@@ -1,9 +1,10 @@
+import type { Bastions } from './bastions.ts';
 import { connectLocal } from '../transport/local.ts';
 import { connectSsh, type SshTarget } from '../transport/ssh.ts';
 import type { KeyLoader } from '../transport/loaded-key.ts';
 import type { Transport } from '../transport/transport.ts';
-import type { HostConfig, SecretSource } from '../spec/schema.ts';
-import { readSecret } from '../spec/secrets.ts';
+import type { HostConfig } from '../spec/schema.ts';
+import { secretReader } from './secret-reader.ts';
 
 export interface ConnectHostOptions {
   readonly signal: AbortSignal;
@@ -11,17 +12,14 @@ export interface ConnectHostOptions {
   /** Told every secret that was read, before it is used. */
   readonly addSecret: (value: string) => void;
   readonly keys: KeyLoader;
+  readonly spareShells?: number | undefined;
+  readonly bastions: Bastions;
 }
 
 /** Connects to a host of the cluster file, by SSH or as this machine. Rejects with an InstallerError of the transport. */
 export async function connectHost(config: HostConfig, options: ConnectHostOptions): Promise<Transport> {
   const { ssh } = config;
-  const secret = async (source: SecretSource | undefined, what: string): Promise<string | undefined> => {
-    if (source === undefined) return undefined;
-    const value = await readSecret(source, `${what} of host ${config.name}`);
-    options.addSecret(value);
-    return value;
-  };
+  const secret = secretReader(`host ${config.name}`, options.addSecret);
   const sudoPassword = await secret(ssh.sudoPassword, 'the sudo password');
   if (config.local) return connectLocal(config.name, { sudoPassword, signal: options.signal });
   const target: SshTarget = {
@@ -37,5 +35,9 @@ export async function connectHost(config: HostConfig, options: ConnectHostOption
     knownHosts: ssh.knownHosts,
     connectTimeoutMs: ssh.connectTimeoutSeconds * 1000,
   };
-  return connectSsh(target, { signal: options.signal, onWarning: options.onWarning, keys: options.keys });
+  const { signal, onWarning, keys, spareShells } = options;
+  const common = { signal, onWarning, keys, spareShells };
+  if (ssh.bastion === undefined) return connectSsh(target, common);
+  const sock = await options.bastions.openStream(ssh.bastion, target, options);
+  return connectSsh(target, { ...common, sock });
 }

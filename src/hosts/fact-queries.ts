@@ -5,7 +5,7 @@ import { toolsQuery } from '../ops/tools-query.ts';
 /** Tools that phases, kubeadm or kubelet call on a host; kubeadm's own preflight names most of them. */
 export const probedTools = [
   'containerd', 'curl', 'wget', 'tar', 'ip', 'ss', 'iptables', 'mount', 'nsenter', 'modprobe', 'sysctl', 'swapoff', 'conntrack', 'ethtool', 'socat', 'tc',
-  'flock', 'sha256sum', 'systemd-run', 'xargs', 'diff', 'timeout', 'unattended-upgrade',
+  'flock', 'sha256sum', 'systemd-run', 'xargs', 'diff', 'timeout', 'unattended-upgrade', 'bash', 'systemd-socket-activate', 'docker', 'runc',
 ] as const; // prettier-ignore
 
 /** Where a kubeadm cluster leaves traces; what stands there and is not this cluster's is a leftover. */
@@ -23,6 +23,17 @@ export const probedUnits = [
 const xfsInfo = `df -P "$@" 2>/dev/null | sed -n '2,$s/.*% //p' | sort -u | while read -r m; do
 f=$(xfs_info "$m" 2>/dev/null | grep -o 'ftype=[01]') && printf '%s %s\\n' "$m" "$f"
 done; exit 0`;
+
+/**
+ * Features of the kernel that are positively not there, a line each: neither in the running kernel nor as a module of it. Without
+ * a folder of modules nothing is known of those that are not in use yet.
+ */
+const missingFeatures = `can_load() { [ -d "/sys/module/$1" ] || [ ! -d "/lib/modules/$(uname -r)" ] || modprobe -n -q "$1"; }
+grep -qw overlay /proc/filesystems || can_load overlay || echo overlay
+[ -d /proc/sys/net/bridge ] || can_load br_netfilter || echo br_netfilter
+[ -e /proc/sys/net/netfilter/nf_conntrack_max ] || can_load nf_conntrack || echo nf_conntrack
+can_load vxlan || echo vxlan
+exit 0`;
 
 /** Everything that facts are read from; asked in one round trip. */
 export const factQueries = {
@@ -68,4 +79,13 @@ export const factQueries = {
   mounts: commandQuery(['grep', '-E', ' /(etc|usr|usr/local|var|var/lib|tmp)? ', '/proc/self/mounts']),
   temporaryFolder: fileQuery('/tmp', { content: false }),
   xfs: commandQuery(['/bin/sh', '-c', xfsInfo, 'sh', '/var/lib', '/var/lib/containerd']),
+  useDns: commandQuery(['grep', '-rihsE', '^[[:space:]]*UseDNS', '/etc/ssh']),
+  coreLimit: commandQuery(['/bin/sh', '-c', 'ulimit -c']),
+  tasksMax: commandQuery(['systemctl', 'show', '-p', 'DefaultTasksMax']),
+  hugepages: fileQuery('/sys/kernel/mm/transparent_hugepage/enabled'),
+  cmdline: fileQuery('/proc/cmdline'),
+  apparmor: fileQuery('/sys/module/apparmor/parameters/enabled'),
+  missingFeatures: commandQuery(['/bin/sh', '-c', missingFeatures]),
+  // Last: with the first one it tells how much of the round trip was the way there and back.
+  clockAtEnd: commandQuery(['date', '-u', '+%s%3N']),
 } as const satisfies Record<string, Query>;

@@ -51,3 +51,8 @@ export function parseListeners(text: string): Listener[] {
     return [{ protocol, address: local.slice(0, colon), port: Number(local.slice(colon + 1)), process }];
   });
 }
+
+/** True where something listens on the port already, on whatever address. */
+export function isTaken(listeners: readonly Listener[] | undefined, protocol: 'tcp' | 'udp', port: number): boolean {
+  return listeners?.some((listener) => listener.protocol === protocol && listener.port === port) ?? false;
+}

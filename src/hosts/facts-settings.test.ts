@@ -39,6 +39,7 @@ it('guesses nothing where nothing answers', async () => {
   expect(await settingsOf({})).toEqual({
     isRoot: true,
     macAddresses: new Map(),
+    mtus: new Map(),
     timeZone: undefined,
     hostsFile: [],
     upstreamNameservers: undefined,
@@ -50,6 +51,13 @@ it('guesses nothing where nothing answers', async () => {
     mounts: [],
     temporaryFolderMode: undefined,
     xfsWithoutFileTypes: [],
+    sshdUsesDns: false,
+    coreLimit: '',
+    defaultTasksMax: undefined,
+    transparentHugepages: undefined,
+    kernelCommandLine: [],
+    apparmorEnabled: false,
+    missingFeatures: [],
   } satisfies SettingsFacts);
 });
 

@@ -25,6 +25,8 @@ export interface SettingsFacts {
   readonly isRoot: boolean;
   /** By interface; those without one (loopback, tunnels) are left out. */
   readonly macAddresses: ReadonlyMap<string, string>;
+  /** By interface, in bytes. */
+  readonly mtus: ReadonlyMap<string, number>;
   readonly timeZone: TimeZone | undefined;
   readonly hostsFile: readonly HostsFileEntry[];
   /** Nameservers that systemd-resolved asks itself; undefined where it does not run. */
@@ -42,6 +44,18 @@ export interface SettingsFacts {
   readonly mounts: readonly Mount[];
   /** Octal mode of /tmp; undefined where it is no folder. */
   readonly temporaryFolderMode: string | undefined;
+  /** `UseDNS yes` stands in the configuration of sshd. */
+  readonly sshdUsesDns: boolean;
+  /** What a login may dump (ulimit -c): a number of blocks, or `unlimited`; empty where it is not known. */
+  readonly coreLimit: string;
+  /** Tasks that a service may have by default; Infinity for no limit, undefined where systemd does not say. */
+  readonly defaultTasksMax: number | undefined;
+  /** The word in brackets: always, madvise or never. */
+  readonly transparentHugepages: string | undefined;
+  readonly kernelCommandLine: readonly string[];
+  readonly apparmorEnabled: boolean;
+  /** Kernel features that are neither there nor can be loaded. */
+  readonly missingFeatures: readonly string[];
   /** XFS file systems under /var/lib whose directories hold no file types (ftype=0), by mount point. */
   readonly xfsWithoutFileTypes: readonly string[];
 }
@@ -54,6 +68,7 @@ export function parseSettings(seen: Answers): SettingsFacts {
   return {
     isRoot: account === '' || account === '0',
     macAddresses: parseLinks(commandText(seen(q.links))),
+    mtus: parseMtus(commandText(seen(q.links))),
     timeZone: parseTimeZone(commandText(seen(q.zoneOffset)), commandText(seen(q.zoneFile))),
     hostsFile: parseHostsFile(fileText(seen(q.hostsFile))),
     upstreamNameservers: resolved.state === 'present' ? parseNameservers(fileText(resolved)) : undefined,
@@ -69,6 +84,15 @@ export function parseSettings(seen: Answers): SettingsFacts {
     mounts: parseMounts(commandText(seen(q.mounts))),
     temporaryFolderMode:
       temporary.state === 'present' && temporary.value.type === 'directory' ? temporary.value.mode : undefined,
+    sshdUsesDns: /^\s*UseDNS\s+yes/im.test(commandText(seen(q.useDns))),
+    coreLimit: commandText(seen(q.coreLimit)).trim(),
+    defaultTasksMax: parseTasksMax(commandText(seen(q.tasksMax))),
+    transparentHugepages: /\[(\w+)\]/.exec(fileText(seen(q.hugepages)))?.[1],
+    kernelCommandLine: fileText(seen(q.cmdline))
+      .split(/\s+/)
+      .filter((word) => word !== ''),
+    apparmorEnabled: fileText(seen(q.apparmor)).trim() === 'Y',
+    missingFeatures: linesOf(commandText(seen(q.missingFeatures))),
     xfsWithoutFileTypes: linesOf(commandText(seen(q.xfs)))
       .filter((line) => line.endsWith(' ftype=0'))
       .map((line) => line.replace(/ ftype=0$/, '')),
@@ -84,6 +108,22 @@ export function parseLinks(text: string): Map<string, string> {
   const entries = linesOf(text).flatMap((line): [string, string][] => {
     const match = /^\d+:\s+([^:@\s]+).*\slink\/ether\s+([0-9a-f:]+)/.exec(line);
     return match?.[1] === undefined || match[2] === undefined ? [] : [[match[1], match[2]]];
+  });
+  return new Map(entries);
+}
+
+/** `DefaultTasksMax=4915`; older versions print no limit as the largest number of 64 bits. */
+function parseTasksMax(text: string): number | undefined {
+  const value = /^DefaultTasksMax=(\S+)/m.exec(text)?.[1];
+  if (value === undefined) return undefined;
+  return value === 'infinity' || value === '18446744073709551615' ? Number.POSITIVE_INFINITY : Number(value);
+}
+
+/** Lines of `ip -o link show`. */
+export function parseMtus(text: string): Map<string, number> {
+  const entries = linesOf(text).flatMap((line): [string, number][] => {
+    const match = /^\d+:\s+([^:@\s]+).*\smtu (\d+)/.exec(line);
+    return match?.[1] === undefined ? [] : [[match[1], Number(match[2])]];
   });
   return new Map(entries);
 }

@@ -81,6 +81,9 @@ function host(
     'readlink -f': '/usr/share/zoneinfo/Etc/UTC\n',
     'systemctl is-active': { exitCode: 3, stdout: 'inactive\n'.repeat(6) },
     'apt-config': 'absent',
+    'grep -rihsE': { exitCode: 1 },
+    'systemctl show': 'DefaultTasksMax=4915\n',
+    'date -u': '1900000000623\n',
     'ls -1 /lib/modules': '6.8.0-40-generic\n',
     'head -n 1 /proc/modules': 'overlay 151552 0 - Live 0x0\n',
     'grep -E': '/dev/sda1 / ext4 rw,relatime 0 0\n',
@@ -111,6 +114,7 @@ describe('parseFacts', () => {
       listeners: parseListeners(listeners),
       clockMs: 1_900_000_000_123,
       askedAtMs: 1_900_000_000_000,
+      roundTripMs: undefined,
       systemdVersion: 255,
       cgroupVersion: 2,
       swaps: [],
@@ -118,6 +122,7 @@ describe('parseFacts', () => {
       nameservers: ['10.0.0.2', 'fd00::53'],
       resolverMs: 20,
       tools: new Set(['curl', 'tar', 'ip']),
+      toolPaths: expect.any(Map) as Map<string, string>,
       freeBytes: new Map([
         ['/', 60 * 1024],
         ['/var/lib', 40 * 1024],
@@ -130,6 +135,7 @@ describe('parseFacts', () => {
       caSha256: undefined,
       isRoot: true,
       macAddresses: new Map([['eth0', '02:00:00:00:00:01']]),
+      mtus: new Map([['eth0', 1500]]),
       timeZone: { name: 'UTC', offset: '+0000' },
       hostsFile: [{ address: '127.0.0.1', names: ['localhost'] }],
       upstreamNameservers: undefined,
@@ -141,6 +147,13 @@ describe('parseFacts', () => {
       mounts: [{ path: '/', options: ['rw', 'relatime'] }],
       temporaryFolderMode: '755',
       xfsWithoutFileTypes: [],
+      sshdUsesDns: false,
+      coreLimit: expect.any(String) as string,
+      defaultTasksMax: 4915,
+      transparentHugepages: undefined,
+      kernelCommandLine: [],
+      apparmorEnabled: false,
+      missingFeatures: expect.any(Array) as string[],
     } satisfies Facts);
     expect(made.trips).toBe(1);
   });

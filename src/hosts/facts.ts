@@ -34,6 +34,8 @@ export interface Facts extends SettingsFacts {
   readonly clockMs: number | undefined;
   /** The installer's own clock at that moment. */
   readonly askedAtMs: number | undefined;
+  /** The way to the host and back: the time of the look without what the host itself took for it. */
+  readonly roundTripMs: number | undefined;
   readonly systemdVersion: number | undefined;
   readonly cgroupVersion: 1 | 2 | undefined;
   readonly swaps: readonly string[];
@@ -42,6 +44,8 @@ export interface Facts extends SettingsFacts {
   /** How long a name that cannot exist took; undefined where no answer came in time. */
   readonly resolverMs: number | undefined;
   readonly tools: ReadonlySet<string>;
+  /** Where they are, by name. */
+  readonly toolPaths: ReadonlyMap<string, string>;
   readonly freeBytes: ReadonlyMap<string, number>;
   /** Paths of Kubernetes that are there. */
   readonly leftovers: readonly string[];
@@ -64,8 +68,11 @@ export interface HostIdentity {
   readonly clusterName: string;
 }
 
-/** `askedAtMs`: the installer's clock when it asked, milliseconds since the epoch; the host's clock is the first thing read. */
-export function parseFacts(seen: Answers, askedAtMs?: number): Facts {
+/**
+ * `askedAtMs`: the installer's clock when it asked, milliseconds since the epoch; `tookMs`: how long the look took. The host's
+ * clock is the first and the last thing read.
+ */
+export function parseFacts(seen: Answers, askedAtMs?: number, tookMs?: number): Facts {
   const release = parseOsRelease(fileText(seen(q.osRelease)));
   const [hostname = '', kernel = '', machine = ''] = commandText(seen(q.uname)).trim().split(' ');
   const identity = parseIdentity(seen(q.identity));
@@ -90,6 +97,7 @@ export function parseFacts(seen: Answers, askedAtMs?: number): Facts {
     listeners: listenersOf(seen(q.listeners)),
     clockMs: numberOf(commandText(seen(q.clock))),
     askedAtMs,
+    roundTripMs: roundTripOf(seen, tookMs),
     systemdVersion: numberOf(/^systemd (\d+)/.exec(commandText(seen(q.systemd)))?.[1] ?? ''),
     cgroupVersion: cgroupVersionOf(commandText(seen(q.cgroup)).trim()),
     swaps: parseSwaps(fileText(seen(q.swaps))),
@@ -97,6 +105,9 @@ export function parseFacts(seen: Answers, askedAtMs?: number): Facts {
     nameservers: parseNameservers(fileText(seen(q.resolvConf))),
     resolverMs: resolver.state === 'present' ? resolver.value.durationMs : undefined,
     tools: new Set(probedTools.filter((tool) => which.some((path) => path.endsWith(`/${tool}`)))),
+    toolPaths: new Map(
+      which.filter((path) => path !== '').map((path) => [path.slice(path.lastIndexOf('/') + 1), path]),
+    ),
     freeBytes: parseFree(commandText(seen(q.free))),
     leftovers: commandText(seen(q.leftovers))
       .split('\n')
@@ -113,6 +124,13 @@ const architectureNames: ReadonlyMap<string, string> = new Map([
   ['x86_64', 'amd64'],
   ['aarch64', 'arm64'],
 ]);
+
+function roundTripOf(seen: Answers, tookMs: number | undefined): number | undefined {
+  const [start, end] = [q.clock, q.clockAtEnd].map((query) => numberOf(commandText(seen(query))));
+  return start === undefined || end === undefined || tookMs === undefined
+    ? undefined
+    : Math.max(0, tookMs - (end - start));
+}
 
 function listenersOf(seen: Seen<CommandSeen>): Listener[] | undefined {
   return seen.state === 'present' && seen.value.exitCode === 0 ? parseListeners(seen.value.stdout) : undefined;

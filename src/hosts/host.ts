@@ -43,6 +43,8 @@ export interface CommandRecord {
 export interface ObserveOptions {
   readonly timeoutMs?: number;
   readonly signal?: AbortSignal | undefined;
+  /** See ExecOptions. */
+  readonly together?: boolean | undefined;
 }
 
 /** A machine: its transport, and what is known of it. An answer holds until something is applied to the host. */
@@ -56,6 +58,8 @@ export interface Host {
   apply(input: ApplyInput): Promise<ApplyResult>;
   /** The installer's clock (milliseconds since the epoch) when the latest script was started on the host. */
   askedAtMs(): number;
+  /** How long that script took, in milliseconds. */
+  tookMs(): number;
   /** What was seen before counts no more. */
   forget(): void;
 }
@@ -71,6 +75,7 @@ export function createHost(
   const known = new Map<string, Seen<AnswerOf<Query>>>();
   let generation = '0';
   let askedAtMs = 0;
+  let tookMs = 0;
 
   function learn(output: ScriptOutput, queries: readonly Query[]): void {
     if (output.generation !== undefined) generation = output.generation;
@@ -84,8 +89,10 @@ export function createHost(
       root: true,
       timeoutMs: options.timeoutMs ?? observeTimeoutMs,
       signal: options.signal,
+      together: options.together,
     });
     askedAtMs = Date.now() - result.durationMs;
+    tookMs = result.durationMs;
     record({ summary: `look: ${queries.length} queries`, result });
     const output = parseFrames(result.stdout, result.stderr, nonce);
     if (!output.complete) throw scriptDidNotRun(name, result);
@@ -145,7 +152,16 @@ export function createHost(
     return { status: 'applied', actionMs: actions.map((_, index) => output.actions.get(index)?.durationMs ?? 0) };
   }
 
-  return { name, transport, observe, observeOnce, apply, askedAtMs: () => askedAtMs, forget: () => known.clear() };
+  return {
+    name,
+    transport,
+    observe,
+    observeOnce,
+    apply,
+    askedAtMs: () => askedAtMs,
+    tookMs: () => tookMs,
+    forget: () => known.clear(),
+  };
 }
 
 type Known = ReadonlyMap<string, Seen<AnswerOf<Query>>>;

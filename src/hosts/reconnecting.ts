@@ -21,6 +21,14 @@ const passingCodes: ReadonlySet<string> = new Set([
   'SSH_CONNECTION_LOST',
 ]);
 
+function isPassing(error: unknown): boolean {
+  return error instanceof InstallerError && passingCodes.has(error.code);
+}
+
+function isBastion(error: unknown): error is InstallerError {
+  return error instanceof InstallerError && error.code === 'SSH_BASTION';
+}
+
 /**
  * A transport that connects again after its connection was lost. It never repeats a script: the call during which the
  * connection broke fails with the outcome unknown, and only the next call, a look at the host, makes a new connection.
@@ -40,7 +48,7 @@ export function reconnecting(
     await current.close().catch(() => undefined);
     const next = await retry(connect, {
       ...(options.retryPolicy ?? defaultPolicy),
-      shouldRetry: (error) => error instanceof InstallerError && passingCodes.has(error.code),
+      shouldRetry: (error) => isPassing(error) || (isBastion(error) && isPassing(error.cause)),
       ...(signal === undefined ? {} : { signal }),
     });
     earlierTrips += current.trips;

@@ -1,7 +1,9 @@
 import type { Artifact, ResolvedVersions } from '../artifacts/catalog.ts';
 import { InternalError, type InstallerError } from '../errors.ts';
+import { createBastions, type Bastions } from '../hosts/bastions.ts';
 import type { Facts } from '../hosts/facts.ts';
 import type { Host } from '../hosts/host.ts';
+import type { PeerReport } from '../hosts/peer-report.ts';
 import type { ClusterConfig, HostConfig } from '../spec/schema.ts';
 
 /** One machine of the cluster file, connected and looked at. */
@@ -24,8 +26,14 @@ export interface Cluster {
   /** Filled by gather-facts, in the order of the cluster file. */
   members: readonly Member[];
   versions: ResolvedVersions | undefined;
+  /** What the hosts found of each other, by name; filled by probe-peers, empty where nobody was asked to. */
+  peers: ReadonlyMap<string, PeerReport>;
+  /** How long synchronous writes take where etcd will be (the slowest hundredth), by name; filled by probe-peers. */
+  fsyncMs: ReadonlyMap<string, number>;
   /** Identity of the cluster: that of the hosts, or a new one where none of them has any. Filled by run-prechecks. */
   clusterId: string;
+  /** Closed after all hosts, at the end of the run. */
+  readonly bastions: Bastions;
   /** Text of local files that the cluster file names (CA certificates), by absolute path. */
   readonly files: Map<string, string>;
   /** Values of placeholders; the run context's map. */
@@ -46,15 +54,28 @@ export function createCluster(
     unreachable: [],
     members: [],
     versions: undefined,
+    peers: new Map(),
+    fsyncMs: new Map(),
     clusterId: '',
+    bastions: createBastions(),
     files: new Map(),
     secrets,
     kubeconfigFile: undefined,
   };
 }
 
+/** Of the command line and of the file. */
+export function ignoredChecks({ options, config }: Cluster): readonly string[] {
+  return [...options.ignoreChecks, ...config.spec.checks.ignore];
+}
+
 export function isControlPlane(member: Member): boolean {
   return member.config.roles.includes('control-plane');
+}
+
+/** The interface that has the node address. */
+export function interfaceOf({ facts, nodeAddress }: Member): string | undefined {
+  return facts.addresses.find(({ address }) => address === nodeAddress)?.interface;
 }
 
 /** The control plane that kubeadm init runs on: the first of the file. */

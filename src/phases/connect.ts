@@ -1,7 +1,8 @@
 import type { ClusterPhase, RunContext } from '../engine/phase.ts';
 import { reportError, toInstallerError } from '../engine/failures.ts';
 import { connectHost } from '../hosts/connect.ts';
-import { createHost } from '../hosts/host.ts';
+import { factQueries } from '../hosts/fact-queries.ts';
+import { createHost, type Host } from '../hosts/host.ts';
 import { reconnecting } from '../hosts/reconnecting.ts';
 import { lookingWithoutRoot } from '../hosts/without-root.ts';
 import type { Cluster } from '../kubernetes/cluster.ts';
@@ -13,6 +14,8 @@ import type { Transport } from '../transport/transport.ts';
 export interface ConnectPhaseOptions {
   /** For commands that only look: an account that cannot become root is enough, and a warning says so. */
   readonly withoutRoot?: boolean;
+  /** Shells that each connection keeps waiting; for commands that send few scripts. */
+  readonly spareShells?: number;
 }
 
 /**
@@ -47,6 +50,7 @@ async function connectOne(
     limiter,
     keys,
     withoutRoot = false,
+    spareShells,
   }: ConnectPhaseOptions & {
     readonly limiter: Limiter;
     readonly keys: ReturnType<typeof createKeyLoader>;
@@ -56,12 +60,15 @@ async function connectOne(
   const startedAt = performance.now();
   const base = { phase: 'connect', host: config.name } as const;
   emitter.emit({ type: 'host.started', ...base });
+  let opened: Host | undefined;
   try {
     const warn = (message: string): void => emitter.emit({ type: 'log', level: 'warning', host: config.name, message });
     const open = (): Promise<Transport> =>
       connectHost(config, {
         signal: context.signal,
         keys,
+        spareShells,
+        bastions: cluster.bastions,
         addSecret: (value) => emitter.addSecret(value),
         onWarning: warn,
       });
@@ -69,21 +76,23 @@ async function connectOne(
       onReconnect: () => warn('connecting again'),
     });
     const transport = withoutRoot ? lookingWithoutRoot(connected, ({ message }) => warn(message)) : connected;
-    cluster.hosts.set(
-      config.name,
-      createHost(config.name, limited(transport, limiter), ({ summary, result }) => {
-        const { durationMs, exitCode, bytesSent, bytesReceived } = result;
-        emitter.emit({
-          type: 'command.finished',
-          host: config.name,
-          summary,
-          durationMs,
-          exitCode,
-          bytesSent,
-          bytesReceived,
-        });
-      }),
-    );
+    const host = createHost(config.name, limited(transport, limiter), ({ summary, result }) => {
+      const { durationMs, exitCode, bytesSent, bytesReceived } = result;
+      emitter.emit({
+        type: 'command.finished',
+        host: config.name,
+        summary,
+        durationMs,
+        exitCode,
+        bytesSent,
+        bytesReceived,
+      });
+    });
+    opened = host;
+    // The first look follows at once, in the place that this host has among those that are worked on: while other hosts are
+    // still shaking hands. gather-facts finds the answers there.
+    await host.observe(Object.values(factQueries), { ...firstLook, signal: context.signal });
+    cluster.hosts.set(config.name, host);
     emitter.emit({
       type: 'host.finished',
       ...base,
@@ -92,6 +101,7 @@ async function connectOne(
       changes: 0,
     });
   } catch (error) {
+    await opened?.transport.close();
     const failure = toInstallerError(error, config.name);
     cluster.unreachable.push(failure);
     emitter.emit({
@@ -105,6 +115,9 @@ async function connectOne(
   }
 }
 
+/** Of one host; it holds a place of the limit already. */
+const firstLook = { timeoutMs: 60_000, together: true } as const;
+
 /** Bounds how many hosts run a script at the same time. */
 function limited(transport: Transport, limiter: Limiter): Transport {
   return {
@@ -113,7 +126,8 @@ function limited(transport: Transport, limiter: Limiter): Transport {
     get trips() {
       return transport.trips;
     },
-    exec: (script, options) => limiter.run(() => transport.exec(script, options)),
+    exec: (script, options) =>
+      options.together === true ? transport.exec(script, options) : limiter.run(() => transport.exec(script, options)),
     close: () => transport.close(),
   };
 }

@@ -45,7 +45,7 @@ async function gatherMember(cluster: Cluster, config: HostConfig, signal: AbortS
   if (host === undefined) return undefined;
   try {
     const seen = await host.observe(Object.values(factQueries), { timeoutMs: 60_000, signal });
-    const facts = parseFacts(seen, host.askedAtMs());
+    const facts = parseFacts(seen, host.askedAtMs(), host.tookMs());
     const nodeAddress =
       config.internalAddress ??
       addressOf(

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { testCluster } from '../../test/support/cluster.ts';
+import { testCluster, testConfig } from '../../test/support/cluster.ts';
 import { createTestContext } from '../../test/support/run-context.ts';
 import { InstallerError } from '../errors.ts';
 import type { Facts } from '../hosts/facts.ts';
@@ -10,12 +10,17 @@ interface Given {
   readonly strict?: boolean;
   readonly ignoreChecks?: readonly string[];
   readonly unreachable?: InstallerError;
+  /** YAML of spec.checks. */
+  readonly checks?: string;
 }
 
 /** Codes and exit codes of what the phase fails with, and the findings that it told. */
 async function outcomeOf(given: Given): Promise<{ readonly failures: string[]; readonly told: string[] }> {
   const cluster = {
-    ...testCluster({ facts: { w1: given.facts } }),
+    ...testCluster({
+      facts: { w1: given.facts },
+      config: testConfig(given.checks === undefined ? '' : `  checks: ${given.checks}\n`),
+    }),
     options: { verifyContent: false, ignoreChecks: given.ignoreChecks ?? [] },
   };
   if (given.unreachable !== undefined) cluster.unreachable.push(given.unreachable);
@@ -70,6 +75,31 @@ describe('the prechecks', () => {
     ],
     ['refuse to ignore what guards data', { facts: {}, ignoreChecks: ['same-cluster'] }, ['CHECK_MANDATORY 2'], []],
     ['know their names', { facts: {}, ignoreChecks: ['selinx'] }, ['UNKNOWN_CHECK 2'], []],
+    [
+      'pass where the file ignores what is found',
+      { facts: { systemdVersion: 219 }, checks: '{ ignore: [systemd-running] }' },
+      [],
+      ['systemd-running error ignored'],
+    ],
+    [
+      'weigh a check as the file says, and not what is merely told',
+      { facts: { ...warning, swaps: ['/x'] }, checks: '{ severities: { selinux: error, swap-disabled: error } }' },
+      ['PRECHECK_FAILED 3'],
+      ['swap-disabled info', 'selinux error'],
+    ],
+    [
+      'compare with the numbers of the file',
+      { facts: { memoryBytes: 2 * 1024 ** 3 }, checks: '{ thresholds: { workerMemoryMiB: 4096 } }' },
+      ['PRECHECK_FAILED 3'],
+      ['memory error'],
+    ],
+    [
+      'refuse to make less of what guards data',
+      { facts: {}, checks: '{ severities: { same-cluster: info } }' },
+      ['CHECK_MANDATORY 2'],
+      [],
+    ],
+    ['know the names in the file', { facts: {}, checks: '{ ignore: [selinx] }' }, ['UNKNOWN_CHECK 2'], []],
     [
       'judge nothing that only root can read',
       { facts: { isRoot: false, leftovers: ['/x'], identity: { clusterId: 'c9', clusterName: 'other' } } },

@@ -1,9 +1,10 @@
 import { randomBytes } from 'node:crypto';
 import { runChecks, type Finding } from '../checks/check.ts';
 import { checks } from '../checks/index.ts';
+import type { Severity } from '../report/events.ts';
 import type { ClusterPhase } from '../engine/phase.ts';
 import { exitCodes, InstallerError } from '../errors.ts';
-import { isControlPlane, type Cluster } from '../kubernetes/cluster.ts';
+import { ignoredChecks, isControlPlane, type Cluster } from '../kubernetes/cluster.ts';
 
 /** Everything that would fail later, found now: all findings, then one failure. */
 export const runPrechecks = runPrechecksWith({ strict: false });
@@ -17,10 +18,12 @@ export function runPrechecksWith({ strict }: { readonly strict: boolean }): Clus
     required: true,
     runsOnDryRun: true,
     run: (cluster, { emitter }) => {
-      refuseIgnores(cluster.options.ignoreChecks);
+      const { severities } = cluster.config.spec.checks;
+      const ignores = ignoredChecks(cluster);
+      refuseIgnores([...ignores, ...Object.keys(severities)]);
       cluster.clusterId = identify(cluster);
-      const findings = runChecks(checks, cluster);
-      const ignored = (finding: Finding): boolean => cluster.options.ignoreChecks.includes(finding.check);
+      const findings = runChecks(checks, cluster).map((finding) => weigh(finding, severities[finding.check]));
+      const ignored = (finding: Finding): boolean => ignores.includes(finding.check);
       for (const finding of findings) emitter.emit({ type: 'check.finding', ...finding, ignored: ignored(finding) });
       const counts = ({ severity }: Finding): boolean => severity === 'error' || (strict && severity === 'warning');
       const errors = findings.filter((finding) => counts(finding) && !ignored(finding));
@@ -32,6 +35,11 @@ export function runPrechecksWith({ strict }: { readonly strict: boolean }): Clus
       return Promise.resolve([]);
     },
   };
+}
+
+/** What was not checked, or is merely told, stays so. */
+function weigh(finding: Finding, severity: Severity | undefined): Finding {
+  return severity === undefined || finding.severity === 'info' ? finding : { ...finding, severity };
 }
 
 /** The identity of the control plane's host, else any host's, else a new one: a cluster that does not exist yet. */
@@ -46,8 +54,8 @@ function refuseIgnores(ids: readonly string[]): void {
   if (mandatory.length > 0) {
     throw new InstallerError({
       code: 'CHECK_MANDATORY',
-      message: `${mandatory.map(({ id }) => id).join(', ')} cannot be ignored: it keeps another cluster from being overwritten`,
-      remedy: 'run without --ignore-check for it',
+      message: `${mandatory.map(({ id }) => id).join(', ')} cannot be ignored or made less: it keeps another cluster from being overwritten`,
+      remedy: 'run without --ignore-check for it, and take it out of spec.checks',
       exitCode: exitCodes.usage,
     });
   }

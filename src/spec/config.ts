@@ -28,6 +28,24 @@ export const sshDefaults = {
 /** Port of the API server where controlPlaneEndpoint gives none. */
 export const defaultApiPort = 6443;
 
+/** What checks compare with where the file says nothing; the schema says what each number means. */
+export const checkThresholds = {
+  cpuCores: 2,
+  controlPlaneMemoryMiB: 1700,
+  workerMemoryMiB: 700,
+  diskFreeGiB: 20,
+  clockSkewMs: 1000,
+  roundTripMs: 30,
+  resolverMs: 1000,
+  fsyncMs: 10,
+} as const;
+
+export interface ChecksConfig {
+  readonly ignore: readonly string[];
+  readonly severities: Readonly<Record<string, 'error' | 'warning' | 'info'>>;
+  readonly thresholds: Readonly<Record<keyof typeof checkThresholds, number>>;
+}
+
 /** How one host is reached; all paths are absolute. */
 export interface SshConfig {
   readonly user: string;
@@ -39,6 +57,13 @@ export interface SshConfig {
   readonly password?: SecretSource;
   readonly keyPassphrase?: SecretSource;
   readonly connectTimeoutSeconds: number;
+  /** Through which the host is reached. */
+  readonly bastion?: BastionConfig;
+}
+
+/** The login at a bastion; what its map leaves out is that of the settings it stands in. */
+export interface BastionConfig extends Omit<SshConfig, 'sudoPassword' | 'bastion'> {
+  readonly address: string;
 }
 
 /** A node taint; `value` is empty where the file gives `key:Effect`. */
@@ -128,5 +153,6 @@ export interface ClusterConfig {
     readonly network: NetworkConfig;
     readonly runtime: RuntimeConfig;
     readonly artifacts: ArtifactsConfig;
+    readonly checks: ChecksConfig;
   };
 }

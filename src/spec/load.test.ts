@@ -49,6 +49,20 @@ describe('a valid file', () => {
             "catalogs": [],
             "mirrors": {},
           },
+          "checks": {
+            "ignore": [],
+            "severities": {},
+            "thresholds": {
+              "clockSkewMs": 1000,
+              "controlPlaneMemoryMiB": 1700,
+              "cpuCores": 2,
+              "diskFreeGiB": 20,
+              "fsyncMs": 10,
+              "resolverMs": 1000,
+              "roundTripMs": 30,
+              "workerMemoryMiB": 700,
+            },
+          },
           "hosts": [
             {
               "address": "10.0.0.11",
@@ -212,5 +226,42 @@ describe('loadClusterConfig', () => {
     expect(error).toBeInstanceOf(InstallerError);
     expect(error).toMatchObject({ code: 'CLUSTER_FILE_UNREADABLE', exitCode: exitCodes.usage });
     expect((error as Error).message).toContain('/no/such/file.yaml');
+  });
+});
+
+describe('a bastion', () => {
+  const bastionOf = (ssh: string): unknown =>
+    parse(`apiVersion: installer.io/v1alpha1
+kind: ClusterConfig
+metadata: { name: prod }
+spec:
+  ssh: ${ssh}
+  hosts: [{ name: cp1, address: 10.0.0.11, roles: [control-plane] }]
+`).spec.hosts[0]?.ssh.bastion;
+
+  it('takes user, key and known hosts from beside it, and never port, password or sudo', () => {
+    expect(
+      bastionOf(
+        '{ user: ops, port: 2222, keyFile: key, password: { env: P }, sudoPassword: { env: S }, bastion: { address: b.example.com } }',
+      ),
+    ).toEqual({
+      address: 'b.example.com',
+      port: 22,
+      user: 'ops',
+      keyFile: '/base/key',
+      knownHosts: { policy: 'strict', file: '/home/me/.ssh/known_hosts' },
+      connectTimeoutSeconds: 10,
+    });
+  });
+
+  it('has its own where it names them', () => {
+    expect(
+      bastionOf(
+        '{ keyFile: key, keyPassphrase: { env: K }, bastion: { address: b, user: jump, port: 23, keyFile: other } }',
+      ),
+    ).toMatchObject({ user: 'jump', port: 23, keyFile: '/base/other' });
+    expect(
+      bastionOf('{ keyPassphrase: { env: K }, keyFile: a, bastion: { address: b, keyFile: c } }'),
+    ).not.toHaveProperty('keyPassphrase');
   });
 });

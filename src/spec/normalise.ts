@@ -1,6 +1,7 @@
 import { isAbsolute, join, resolve } from 'node:path';
 import { parseIp } from './cidr.ts';
 import {
+  type BastionConfig,
   type ClusterConfig,
   type HostConfig,
   type KubernetesConfig,
@@ -35,6 +36,7 @@ export function normaliseClusterFile(file: ClusterFile, bases: PathBases): Clust
       hosts: spec.hosts.map((host) => normaliseHost(host, ssh, bases)),
       kubernetes: normaliseKubernetes(spec.kubernetes),
       network: spec.network,
+      checks: spec.checks,
       runtime: {
         containerd: withoutUndefined(spec.runtime.containerd),
         registries: mapValues(spec.runtime.registries, (registry) => normaliseRegistry(registry, bases)),
@@ -54,6 +56,23 @@ export function resolvePath(path: string, bases: PathBases): string {
 }
 
 function laySsh(under: SshConfig, over: SshFields, bases: PathBases): SshConfig {
+  const own = layOwnSsh(under, over, bases);
+  return over.bastion === undefined ? own : { ...own, bastion: layBastion(own, over.bastion, bases) };
+}
+
+/** The user, key and known hosts of the hosts are taken where it names none; never their port and password. */
+function layBastion(
+  { user, keyFile, keyPassphrase, knownHosts, connectTimeoutSeconds }: SshConfig,
+  { address, ...over }: NonNullable<SshFields['bastion']>,
+  bases: PathBases,
+): BastionConfig {
+  // A passphrase belongs to its key.
+  const key = over.keyFile === undefined ? { keyFile, keyPassphrase } : {};
+  const under = { port: sshDefaults.port, user, knownHosts, connectTimeoutSeconds, ...withoutUndefined(key) };
+  return { ...layOwnSsh(under, over, bases), address };
+}
+
+function layOwnSsh(under: SshConfig, over: Omit<SshFields, 'bastion'>, bases: PathBases): SshConfig {
   const { knownHosts } = over;
   const file = knownHosts?.file === undefined ? under.knownHosts.file : resolvePath(knownHosts.file, bases);
   return {

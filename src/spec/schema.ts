@@ -1,5 +1,12 @@
 import { z } from 'zod';
-import { defaultApiPort, hostRoles, knownHostsPolicies, networkPlugins, sshDefaults } from './config.ts';
+import {
+  checkThresholds,
+  defaultApiPort,
+  hostRoles,
+  knownHostsPolicies,
+  networkPlugins,
+  sshDefaults,
+} from './config.ts';
 import {
   checkAddress,
   checkBaseUrl,
@@ -38,6 +45,31 @@ const knownHosts = z
     description: 'How host keys are checked. The policy alone may stand here: `knownHosts: accept-new`.',
   });
 
+const connectTimeoutSeconds = z
+  .number()
+  .int()
+  .min(1)
+  .max(600)
+  .optional()
+  .meta({
+    fieldType: 'seconds',
+    fieldDefault: String(sshDefaults.connectTimeoutSeconds),
+    description: 'Time for a connection to be made.',
+  });
+
+const bastion = z.strictObject({
+  address: text(checkAddress, 'IP or DNS name').describe('Where SSH connects.'),
+  port: port.optional().meta({ fieldDefault: String(sshDefaults.port), description: 'Port of its SSH server.' }),
+  user: text(checkUserName, 'user name')
+    .optional()
+    .meta({ fieldDefault: 'the user beside it', description: 'User to log in as; it needs no shell and no sudo.' }),
+  keyFile: path.optional().meta({ fieldDefault: 'the key beside it', description: 'Private key to log in with.' }),
+  knownHosts: knownHosts.optional().meta({ fieldDefault: 'those beside it' }),
+  password: secretSource.optional().describe('Password to log in with, where keys are not accepted.'),
+  keyPassphrase: secretSource.optional().describe('Passphrase of keyFile.'),
+  connectTimeoutSeconds,
+});
+
 /** No defaults here: the same settings stand under spec.ssh and under a host, and what a host leaves out is taken from spec.ssh. */
 const ssh = z.strictObject({
   user: text(checkUserName, 'user name')
@@ -52,17 +84,10 @@ const ssh = z.strictObject({
   password: secretSource.optional().describe('Password to log in with, where keys are not accepted.'),
   sudoPassword: secretSource.optional().describe('Password for sudo; asked for only where sudo needs one.'),
   keyPassphrase: secretSource.optional().describe('Passphrase of keyFile.'),
-  connectTimeoutSeconds: z
-    .number()
-    .int()
-    .min(1)
-    .max(600)
+  connectTimeoutSeconds,
+  bastion: bastion
     .optional()
-    .meta({
-      fieldType: 'seconds',
-      fieldDefault: String(sshDefaults.connectTimeoutSeconds),
-      description: 'Time for a connection to be made.',
-    }),
+    .describe('Host through which the others are reached: one connection to it, and a channel in that for each host.'),
 });
 
 const host = z.strictObject({
@@ -171,6 +196,54 @@ const artifacts = z.strictObject({
   catalogs: z.array(path).default([]).describe('Catalog files laid over the built-in version catalog, in this order.'),
 });
 
+const checkId = text(
+  (id) => (/^[a-z][a-z0-9-]*$/.test(id) ? undefined : `"${id}" is not the id of a check; precheck --list shows them`),
+  'check',
+);
+
+/** A number that a check compares with. */
+function threshold(fallback: number, description: string): z.ZodDefault<z.ZodNumber> {
+  return z.number().positive().default(fallback).describe(description);
+}
+
+const thresholds = z.strictObject({
+  cpuCores: threshold(checkThresholds.cpuCores, 'Check cpu: least number of cores of a control plane.'),
+  controlPlaneMemoryMiB: threshold(
+    checkThresholds.controlPlaneMemoryMiB,
+    'Check memory: least memory of a control plane.',
+  ),
+  workerMemoryMiB: threshold(checkThresholds.workerMemoryMiB, 'Check memory: least memory of a worker.'),
+  diskFreeGiB: threshold(
+    checkThresholds.diskFreeGiB,
+    'Check disk-free: less free space is a warning; less than 3 GiB is an error.',
+  ),
+  clockSkewMs: threshold(
+    checkThresholds.clockSkewMs,
+    'Check clock-in-sync: more is a warning, and ten times as much an error.',
+  ),
+  roundTripMs: threshold(
+    checkThresholds.roundTripMs,
+    'Check latency: a longer round trip between two hosts is a warning, and one of more than 100 ms an error.',
+  ),
+  resolverMs: threshold(checkThresholds.resolverMs, 'Check resolver-answers: a later answer is a warning.'),
+  fsyncMs: threshold(
+    checkThresholds.fsyncMs,
+    'Check disk-speed: a longer time for the slowest hundredth of small synchronous writes is a warning.',
+  ),
+});
+
+const checks = z.strictObject({
+  ignore: z
+    .array(checkId)
+    .default([])
+    .describe('Checks whose findings are reported and do not count, as with --ignore-check.'),
+  severities: z
+    .record(checkId, z.enum(['error', 'warning', 'info']))
+    .default({})
+    .describe('What the findings of a check count as, in place of what they usually do.'),
+  thresholds: thresholds.prefault({}).describe('What the checks compare with.'),
+});
+
 /** The cluster file as it is written; normaliseClusterFile makes the ClusterConfig of it. */
 export const clusterFileSchema = z.strictObject({
   apiVersion: z.literal('installer.io/v1alpha1').describe('Version of this format.'),
@@ -186,6 +259,7 @@ export const clusterFileSchema = z.strictObject({
       network: network.prefault({}).describe('Network of pods and services.'),
       runtime: runtime.prefault({}).describe('Container runtime and the registries that it pulls from.'),
       artifacts: artifacts.prefault({}).describe('Where binaries and images come from.'),
+      checks: checks.prefault({}).describe('What is expected of the hosts; docs/checks.md lists the checks.'),
     })
     .describe('The wanted cluster.'),
 });

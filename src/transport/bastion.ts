@@ -10,6 +10,8 @@ import type { ConnectOptions, SshTarget } from './ssh-target.ts';
 /** A host through which others are reached: one connection, one forwarded channel for each of them. */
 export interface Bastion {
   readonly description: string;
+  /** True once the connection is gone. */
+  readonly closed: boolean;
   /** A byte stream to a port that the bastion reaches; give it to connectSsh as `sock`. */
   openStream(target: Pick<SshTarget, 'host' | 'address' | 'port'>, signal?: AbortSignal): Promise<Duplex>;
   close(): Promise<void>;
@@ -29,6 +31,9 @@ export async function connectBastion(target: SshTarget, options: ConnectOptions 
   }
   return {
     description: describeTarget(target),
+    get closed() {
+      return ssh.closed;
+    },
     openStream: (inner, signal) => openStream(ssh, target, inner, signal),
     close: () => ssh.close(),
   };

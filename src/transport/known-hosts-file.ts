@@ -7,10 +7,19 @@ import type { HostEndpoint, KnownHosts } from './known-hosts.ts';
 /** Appends of this process to one file, one after the other: the key of the map is the path. */
 const appending = new Map<string, Promise<void>>();
 
+/** What files held when they were read last, by path. */
+const parsed = new Map<string, { readonly text: string; readonly value: KnownHosts }>();
+
 /** Reads a known_hosts file; a file that is not there is an empty one. Fails with SSH_KNOWN_HOSTS. */
 export async function loadKnownHosts(file: string, host: string): Promise<KnownHosts> {
   try {
-    return parseKnownHosts(await readFile(file, 'utf8'));
+    const text = await readFile(file, 'utf8');
+    // All hosts of a run share one file: it is taken apart again only when it has changed.
+    const known = parsed.get(file);
+    if (known?.text === text) return known.value;
+    const value = parseKnownHosts(text);
+    parsed.set(file, { text, value });
+    return value;
   } catch (error) {
     if (isMissing(error)) return { entries: [], ignored: [] };
     throw fileError(`the known hosts in ${file} cannot be read`, file, host, error);

@@ -27,7 +27,7 @@ export async function openConnection(target: SshTarget, options: ConnectOptions)
   try {
     const ssh = await connectAndLogIn(target, options);
     try {
-      const shells = createShells(ssh.client, target.sudoPassword);
+      const shells = createShells(ssh.client, target.sudoPassword, options.spareShells);
       const privilegeState = await withDeadline(
         () => probePrivilege(ssh.client, shells, target),
         target.connectTimeoutMs,

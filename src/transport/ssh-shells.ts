@@ -28,7 +28,7 @@ export const maxSessions = 6;
  * Starting a shell takes two round trips (open the channel, request the command) and the time of the login shell. With three
  * ahead of it, a script that follows the last one at once still finds a shell waiting, and takes one round trip.
  */
-const maxSpares = 3;
+const usualSpares = 3;
 /** A spare is dropped after this time: sudo itself gives up after some minutes, and an old shell might be dead unnoticed. */
 const spareMs = 60_000;
 /** After the server refused a session for a spare, none is asked for during this time. */
@@ -44,8 +44,11 @@ interface Spare {
   readonly expiry: NodeJS.Timeout;
 }
 
-/** Makes the shells of a connection; `sudoPassword` is sent to those of the kind sudo-password. */
-export function createShells(client: Client, sudoPassword: string | undefined): Shells {
+/**
+ * Makes the shells of a connection; `sudoPassword` is sent to those of the kind sudo-password. `spares`: how many are kept
+ * waiting. A command that sends one or two scripts needs no more, and saves the hosts the processes and this one the memory.
+ */
+export function createShells(client: Client, sudoPassword: string | undefined, maxSpares = usualSpares): Shells {
   const spares: Spare[] = [];
   let noSparesBefore = 0;
   /** Scripts that have a shell or wait for one. */

@@ -39,6 +39,8 @@ export interface ConnectOptions {
   readonly keys?: KeyLoader | undefined;
   /** Where id_ed25519, id_ecdsa and id_rsa are looked for when the target names no way to log in. Defaults to ~/.ssh. */
   readonly keyFolder?: string | undefined;
+  /** Shells kept waiting for the next scripts. Defaults to 3; where few scripts follow, fewer will do. */
+  readonly spareShells?: number | undefined;
   /** Time between keepalives; three unanswered ones end the connection. Defaults to 15 s. */
   readonly keepaliveIntervalMs?: number | undefined;
 }

@@ -16,6 +16,8 @@ export interface ExecOptions {
   /** Whole duration of the script. Passing it is an error SSH_TIMEOUT whose `outcome` is unknown. */
   readonly timeoutMs: number;
   readonly signal?: AbortSignal | undefined;
+  /** All hosts must run it at the same time: it does not count for how many hosts are worked on at once. */
+  readonly together?: boolean | undefined;
   /** Called with each piece of stdout as it arrives (live progress). */
   readonly onStdout?: ((text: string) => void) | undefined;
   /** Bytes kept of each stream; more is an error. Defaults to 64 MiB. */

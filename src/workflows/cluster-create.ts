@@ -12,6 +12,7 @@ import { installKubernetes } from '../phases/install-kubernetes.ts';
 import { installRuntime } from '../phases/install-runtime.ts';
 import { joinWorkers } from '../phases/join-workers.ts';
 import { labelNodes } from '../phases/label-nodes.ts';
+import { probePeers } from '../phases/probe-peers.ts';
 import { prepareHosts } from '../phases/prepare-hosts.ts';
 import { runPrechecks } from '../phases/run-prechecks.ts';
 import { verifyCluster } from '../phases/verify-cluster.ts';
@@ -41,6 +42,7 @@ export function clusterCreatePhases(
   return [
     connect(limiter),
     gatherFacts,
+    probePeers,
     runPrechecks,
     prepareHosts,
     installRuntime,

@@ -1,6 +1,7 @@
 import type { ExitCode } from '../errors.ts';
 import { connect } from '../phases/connect.ts';
 import { gatherFacts } from '../phases/gather-facts.ts';
+import { probePeersWhere } from '../phases/probe-peers.ts';
 import { runPrechecksWith } from '../phases/run-prechecks.ts';
 import type { Emitter } from '../report/emitter.ts';
 import { loadClusterConfig } from '../spec/load.ts';
@@ -28,7 +29,12 @@ export async function runPrecheck(
     { ...options, config, dryRun: false, skipPhases: [], verifyContent: false },
     {
       name: 'precheck',
-      phases: (limiter) => [connect(limiter, { withoutRoot: true }), gatherFacts, runPrechecksWith({ strict })],
+      phases: (limiter) => [
+        connect(limiter, { withoutRoot: true, spareShells: 1 }),
+        gatherFacts,
+        probePeersWhere(() => true),
+        runPrechecksWith({ strict }),
+      ],
       next: (status) => (status === 'ok' ? [`installer cluster-create -c ${configFile} --dry-run`] : []),
     },
     emitter,

@@ -74,6 +74,7 @@ export async function runOnCluster(
     return { exitCode: exitCodeOf(result, signal) };
   } finally {
     await Promise.all([...cluster.hosts.values()].map((host) => host.transport.close()));
+    await cluster.bastions.close();
   }
 }
 

@@ -37,6 +37,12 @@ function changed(path: string, breaking: string): (host: LabHost) => Promise<Und
   return broken(`cp -a ${path} /root/kept && ${breaking}`, `cat /root/kept >${path} && rm /root/kept`);
 }
 
+/** Drops what comes in on a host, by a rule of nftables. */
+function dropped(rule: string): (host: LabHost) => Promise<Undo> {
+  const table = 'add table inet fault; add chain inet fault in { type filter hook input priority 0; }';
+  return broken(`nft '${table}; add rule inet fault in ${rule}'`, 'nft delete table inet fault');
+}
+
 const withoutSudo = expect.stringMatching(/^node[12] (privilege-escalation error|[a-z-]+ info): /) as string;
 
 suite.skipIf(unavailable !== undefined)(title, { timeout: 120_000 }, () => {
@@ -78,7 +84,7 @@ suite.skipIf(unavailable !== undefined)(title, { timeout: 120_000 }, () => {
 
     expect(found(result)).toEqual([]);
     expect(result.exitCode).toBe(0);
-    expect(Object.values(result.finished?.trips ?? {})).toEqual([1, 1]);
+    expect(Object.values(result.finished?.trips ?? {})).toEqual([2, 2]);
     expect((await stat(join(stateDir, 'report.html'))).size).toBeGreaterThan(2000);
     expect(compareAll(before, await snapshotAll(lab.hosts), ignoredOnAnyHost)).toEqual({});
     expect(await Promise.all(lab.hosts.map(stateOutsideFiles))).toEqual(stateBefore);
@@ -203,6 +209,42 @@ suite.skipIf(unavailable !== undefined)(title, { timeout: 120_000 }, () => {
       (host) => fillDisk(host, { path: '/var/lib', sizeMiB: 64, freeMiB: 8 }),
       3,
       ['disk-free error: 0.0 GiB free on /var/lib'],
+    ],
+    [
+      'a firewall before VXLAN',
+      dropped('udp dport 8472 drop'),
+      3,
+      ['ports-open error: 8472/udp (flannel) cannot be reached from node1'],
+    ],
+    [
+      'a firewall before the kubelet',
+      dropped('tcp dport 10250 drop'),
+      3,
+      ['ports-open error: 10250/tcp (kubelet) cannot be reached from node1'],
+    ],
+    [
+      'a firewall that refuses',
+      dropped('tcp dport 10250 reject with tcp reset'),
+      3,
+      ['ports-open error: 10250/tcp (kubelet) cannot be reached from node1'],
+    ],
+    [
+      'a link that is narrower',
+      broken('ip link set host0 mtu 1300', 'ip link set host0 mtu 1500'),
+      3,
+      ['mtu-consistent error: packets of 1500 bytes from node1 are lost; the MTU here is 1300'],
+    ],
+    [
+      'a runc from elsewhere',
+      broken('printf "#!/bin/sh\\n" >/usr/local/bin/runc && chmod 755 /usr/local/bin/runc', 'rm /usr/local/bin/runc'),
+      3,
+      ['conflicting-packages error: runc is at /usr/local/bin/runc'],
+    ],
+    [
+      'an sshd that looks up names',
+      broken('echo UseDNS yes >/etc/ssh/sshd_config.d/dns.conf', 'rm /etc/ssh/sshd_config.d/dns.conf'),
+      0,
+      ['sshd-usedns warning: UseDNS yes'],
     ],
     ['an SSH server that is off', stopSshd, 3, ['SSH_REFUSED']],
   ])('tells of %s, on that host alone, and of nothing else', async (_name, cause, exitCode, expected) => {

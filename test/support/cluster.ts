@@ -36,6 +36,7 @@ export function goodFacts(index: number, given: Partial<Facts> = {}): Facts {
     listeners: [{ protocol: 'tcp', address: '0.0.0.0', port: 22, process: 'sshd' }],
     clockMs: 1_900_000_000_000,
     askedAtMs: 1_900_000_000_000,
+    roundTripMs: 0,
     systemdVersion: 255,
     cgroupVersion: 2,
     swaps: [],
@@ -43,6 +44,7 @@ export function goodFacts(index: number, given: Partial<Facts> = {}): Facts {
     nameservers: ['10.0.0.2'],
     resolverMs: 20,
     tools: new Set(allTools),
+    toolPaths: new Map(),
     freeBytes: new Map([['/', 100 * 1024 ** 3]]),
     leftovers: [],
     containerd: undefined,
@@ -52,6 +54,7 @@ export function goodFacts(index: number, given: Partial<Facts> = {}): Facts {
     caSha256: undefined,
     isRoot: true,
     macAddresses: new Map([['eth0', `02:00:00:00:00:${index}`]]),
+    mtus: new Map([['eth0', 1500]]),
     timeZone: { name: 'UTC', offset: '+0000' },
     hostsFile: [{ address: '127.0.0.1', names: ['localhost'] }],
     upstreamNameservers: undefined,
@@ -63,13 +66,31 @@ export function goodFacts(index: number, given: Partial<Facts> = {}): Facts {
     mounts: [{ path: '/', options: ['rw', 'relatime'] }],
     temporaryFolderMode: '1777',
     xfsWithoutFileTypes: [],
+    sshdUsesDns: false,
+    coreLimit: '0',
+    defaultTasksMax: 19_000,
+    transparentHugepages: 'madvise',
+    kernelCommandLine: ['quiet'],
+    apparmorEnabled: false,
+    missingFeatures: [],
     ...given,
   };
 }
 
 const allTools = [
   ...['curl', 'tar', 'ip', 'ss', 'iptables', 'mount', 'nsenter', 'modprobe', 'sysctl', 'swapoff', 'flock', 'sha256sum'],
-  ...['systemd-run', 'xargs', 'diff', 'timeout', 'conntrack', 'ethtool', 'socat', 'tc'],
+  ...[
+    'systemd-run',
+    'xargs',
+    'diff',
+    'timeout',
+    'conntrack',
+    'ethtool',
+    'socat',
+    'tc',
+    'bash',
+    'systemd-socket-activate',
+  ],
 ];
 
 export interface TestClusterInput {

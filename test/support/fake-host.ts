@@ -220,6 +220,7 @@ export function createFakeHost(name: string, model: FakeModel = {}): FakeHost {
       return fault === undefined ? performAll(input) : fault(input, () => performAll(input));
     },
     askedAtMs: () => 0,
+    tookMs: () => 0,
     forget: () => known.clear(),
     on(command, given) {
       const matches =

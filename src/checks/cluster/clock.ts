@@ -1,9 +1,7 @@
+import type { Member } from '../../kubernetes/cluster.ts';
 import type { ClusterCheck } from '../check.ts';
 
-const warnMs = 1000;
-const errorMs = 10_000;
-
-/** Each host's clock against the median of all. All hosts are asked in the same moment, give or take a round trip. */
+/** Each host's clock against the median of all: it was read half a round trip after the host was asked. */
 export const clockInSync: ClusterCheck = {
   id: 'clock-in-sync',
   scope: 'cluster',
@@ -13,18 +11,24 @@ export const clockInSync: ClusterCheck = {
   remedy: 'set up chrony or another time service on the host',
   source: 'Kubernetes, certificates and leases compare clocks; etcd, "Hardware recommendations"',
   run(cluster) {
-    const rows = cluster.members.flatMap(({ config, facts }) =>
-      facts.clockMs === undefined || facts.askedAtMs === undefined
-        ? []
-        : [{ host: config.name, offsetMs: facts.clockMs - facts.askedAtMs }],
-    );
+    const rows = cluster.members.flatMap((member) => {
+      const offsetMs = clockOffsetMs(member);
+      return offsetMs === undefined ? [] : [{ host: member.config.name, offsetMs }];
+    });
+    const warnMs = cluster.config.spec.checks.thresholds.clockSkewMs;
     const sorted = rows.map(({ offsetMs }) => offsetMs).toSorted((a, b) => a - b);
     const median = sorted[Math.floor((sorted.length - 1) / 2)] ?? 0;
     return rows.flatMap(({ host, offsetMs }) => {
       const off = Math.abs(offsetMs - median);
       if (off <= warnMs) return [];
       const actual = `${(off / 1000).toFixed(1)} s ${offsetMs > median ? 'ahead' : 'behind'}`;
-      return [{ host, actual, severity: off > errorMs ? 'error' : 'warning' } as const];
+      return [{ host, actual, severity: off > warnMs * 10 ? 'error' : 'warning' } as const];
     });
   },
 };
+
+/** How far the host's clock is ahead of the installer's, in milliseconds. */
+export function clockOffsetMs({ facts }: Member): number | undefined {
+  const { clockMs, askedAtMs, roundTripMs = 0 } = facts;
+  return clockMs === undefined || askedAtMs === undefined ? undefined : clockMs - askedAtMs - roundTripMs / 2;
+}

@@ -1,3 +1,4 @@
+import { architectures } from '../../artifacts/catalog.ts';
 import type { Cluster, Member } from '../../kubernetes/cluster.ts';
 import type { ClusterCheck } from '../check.ts';
 
@@ -47,4 +48,16 @@ export const timezoneConsistent: ClusterCheck = {
       areAllNamed ? timeZone?.name : timeZone && `UTC${timeZone.offset}`,
     );
   },
+};
+
+export const archConsistent: ClusterCheck = {
+  id: 'arch-consistent',
+  scope: 'cluster',
+  title: 'The hosts do not have the same architecture',
+  severity: 'warning',
+  expected: 'one architecture on all hosts',
+  remedy: 'nothing to do where every image that will run has all architectures; else use other hosts',
+  source: 'host requirements: all hosts of a new cluster alike',
+  // One that is not supported at all is told by architecture-supported.
+  run: (cluster) => oddOnes(cluster, ({ facts }) => architectures.find((name) => name === facts.architecture)),
 };

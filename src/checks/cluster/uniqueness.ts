@@ -1,5 +1,4 @@
-import type { Cluster, Member } from '../../kubernetes/cluster.ts';
-import type { Facts } from '../../hosts/facts.ts';
+import { interfaceOf, type Cluster, type Member } from '../../kubernetes/cluster.ts';
 import { notChecked, type ClusterCheck } from '../check.ts';
 
 type Found = ReturnType<ClusterCheck['run']>[number];
@@ -63,10 +62,9 @@ export const macUnique: ClusterCheck = {
   expected: 'a MAC address of its own for the interface of every node address',
   remedy: 'give the virtual machine another MAC address in its hypervisor',
   source: 'kubeadm, "Before you begin": a unique MAC address for every node',
-  run: (cluster) => duplicates(cluster, ({ facts, nodeAddress }) => macOf(facts, nodeAddress), 'MAC address'),
+  run: (cluster) => duplicates(cluster, macOf, 'MAC address'),
 };
 
-function macOf(facts: Facts, nodeAddress: string): string | undefined {
-  const name = facts.addresses.find(({ address }) => address === nodeAddress)?.interface;
-  return name === undefined ? undefined : facts.macAddresses.get(name);
+function macOf(member: Member): string | undefined {
+  return member.facts.macAddresses.get(interfaceOf(member) ?? '');
 }

@@ -1,5 +1,5 @@
 import { isIP } from 'node:net';
-import type { Cluster } from '../../kubernetes/cluster.ts';
+import type { Member } from '../../kubernetes/cluster.ts';
 import type { HostsFileEntry } from '../../hosts/facts-settings.ts';
 import type { HostCheck } from '../check.ts';
 
@@ -37,7 +37,7 @@ export const hostsFile: HostCheck = {
     const byName = addressesByName(facts.hostsFile);
     return [
       ...[...byName].flatMap(([name, addresses]) => contradictions(name, addresses)),
-      ...cluster.members.flatMap((member) => strangers(cluster, member.config.name, byName)),
+      ...cluster.members.flatMap((member) => strangers(member, byName)),
     ];
   },
 };
@@ -67,15 +67,11 @@ function contradictions(name: string, addresses: readonly string[]): { actual: s
 }
 
 /** Names of the cluster's hosts that lead elsewhere; with two addresses they are told as contradictions already. */
-function strangers(
-  cluster: Cluster,
-  name: string,
-  byName: ReadonlyMap<string, readonly string[]>,
-): { actual: string }[] {
-  const wanted = cluster.members.find(({ config }) => config.name === name);
+function strangers(wanted: Member, byName: ReadonlyMap<string, readonly string[]>): { actual: string }[] {
+  const { name } = wanted.config;
   const addresses = (byName.get(name) ?? []).filter((address) => !address.startsWith('127.') && address !== '::1');
   const [address] = addresses;
-  if (wanted === undefined || address === undefined || addresses.length > 1) return [];
+  if (address === undefined || addresses.length > 1) return [];
   const isRight = address === wanted.nodeAddress || address === wanted.config.address;
   const isOfFamily = isIP(address) === isIP(wanted.nodeAddress);
   return isRight || !isOfFamily ? [] : [{ actual: `${name} is ${address}, its node address is ${wanted.nodeAddress}` }];

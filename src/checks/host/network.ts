@@ -84,14 +84,15 @@ export const resolverAnswers: HostCheck = {
   expected: 'an answer, also "no such name", within 1 s',
   remedy: 'correct /etc/resolv.conf; on a site without DNS, name an address there that refuses at once',
   source: 'kubelet and containerd ask the resolver for every sandbox',
-  run({ facts }) {
+  run({ facts }, cluster) {
+    const { resolverMs } = cluster.config.spec.checks.thresholds;
     if (facts.resolverMs === undefined)
       return [{ actual: `no answer within 6 s from ${facts.nameservers.join(', ') || 'no nameserver'}` }];
     if (facts.nameservers.length === 0)
       return [
         { actual: '/etc/resolv.conf names no nameserver; CoreDNS would have nobody to ask', severity: 'warning' },
       ];
-    return facts.resolverMs > 1000
+    return facts.resolverMs > resolverMs
       ? [
           {
             actual: `${(facts.resolverMs / 1000).toFixed(1)} s from ${facts.nameservers.join(', ')}`,

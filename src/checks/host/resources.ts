@@ -11,10 +11,11 @@ export const cpu: HostCheck = {
   expected: 'at least 2 cores on a control plane',
   remedy: 'give the host more cores',
   source: 'kubeadm preflight: NumCPU (ControlPlaneNumCPU)',
-  run(member) {
+  run(member, cluster) {
     const { cpus } = member.facts;
+    const { cpuCores } = cluster.config.spec.checks.thresholds;
     if (cpus === undefined) return [{ actual: 'the number of cores could not be read', severity: 'warning' }];
-    return isControlPlane(member) && cpus < 2 ? [{ actual: `${cpus} core` }] : [];
+    return isControlPlane(member) && cpus < cpuCores ? [{ actual: `${cpus} core${cpus === 1 ? '' : 's'}` }] : [];
   },
 };
 
@@ -26,10 +27,11 @@ export const memory: HostCheck = {
   expected: 'at least 1700 MiB on a control plane, 700 MiB on a worker',
   remedy: 'give the host more memory',
   source: 'kubeadm preflight: Mem (ControlPlaneMem, 1700 MB)',
-  run(member) {
+  run(member, cluster) {
+    const { controlPlaneMemoryMiB, workerMemoryMiB } = cluster.config.spec.checks.thresholds;
     const { memoryBytes } = member.facts;
     if (memoryBytes === undefined) return [{ actual: 'the size of the memory could not be read', severity: 'warning' }];
-    const floor = (isControlPlane(member) ? 1700 : 700) * mebibyte;
+    const floor = (isControlPlane(member) ? controlPlaneMemoryMiB : workerMemoryMiB) * mebibyte;
     return memoryBytes < floor ? [{ actual: `${Math.floor(memoryBytes / mebibyte)} MiB` }] : [];
   },
 };
@@ -43,7 +45,8 @@ export const diskFree: HostCheck = {
   remedy: 'free space, or mount a larger file system at /var/lib',
   source: 'measured: binaries and images of Kubernetes itself take about 2 GB',
   run(member, cluster) {
-    const rows = [...member.facts.freeBytes].filter(([, bytes]) => bytes < 20 * 1024 * mebibyte);
+    const { diskFreeGiB } = cluster.config.spec.checks.thresholds;
+    const rows = [...member.facts.freeBytes].filter(([, bytes]) => bytes < Math.max(diskFreeGiB, 3) * 1024 * mebibyte);
     return rows.flatMap(([mount, bytes]) => {
       const gib = (bytes / 1024 / mebibyte).toFixed(1);
       const isLow = bytes < 3 * 1024 * mebibyte;

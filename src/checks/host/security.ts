@@ -22,3 +22,26 @@ export const firewall: HostCheck = {
   source: 'Kubernetes, "Ports and protocols"; kubeadm preflight: Firewalld',
   run: ({ facts }) => (facts.firewall === undefined ? [] : [{ actual: `${facts.firewall} is active` }]),
 };
+
+export const apparmorUos: HostCheck = {
+  id: 'apparmor-uos',
+  scope: 'host',
+  title: 'AppArmor of UOS is on',
+  severity: 'error',
+  expected: 'AppArmor off on UOS: its parser does not take the profile of containerd 1.6.4 and later',
+  remedy: 'systemctl disable --now apparmor, add apparmor=0 to the kernel command line, and reboot',
+  source: 'host requirements: AppArmor on UOS',
+  run: ({ facts }) => (facts.os.id === 'uos' && facts.apparmorEnabled ? [{ actual: 'enabled' }] : []),
+};
+
+/** sshd itself is never touched: a mistake there would shut everybody out. */
+export const sshdUseDns: HostCheck = {
+  id: 'sshd-usedns',
+  scope: 'host',
+  title: 'sshd looks up the names of those who log in',
+  severity: 'warning',
+  expected: 'UseDNS no, which is the default of OpenSSH since 6.8',
+  remedy: 'set UseDNS no in /etc/ssh/sshd_config and reload sshd: without reverse DNS every login waits for a timeout',
+  source: 'sshd_config(5): UseDNS; host requirements',
+  run: ({ facts }) => (facts.sshdUsesDns ? [{ actual: 'UseDNS yes' }] : []),
+};

@@ -1,0 +1,51 @@
+import { pairKey } from '../../hosts/peer-report.ts';
+import { interfaceOf, type Cluster, type Member } from '../../kubernetes/cluster.ts';
+import { isSentLarge, vxlanPort } from '../../kubernetes/peer-ports.ts';
+import type { ClusterCheck } from '../check.ts';
+import { blame, namesOf, type FailedPair } from './blame.ts';
+
+/**
+ * Each host sends one datagram as large as its interface allows, with fragmentation forbidden, as the kernel does for UDP. Where a
+ * small one arrived and it did not, a link between is narrower and nobody tells: large packets of pods would vanish.
+ */
+export const mtuConsistent: ClusterCheck = {
+  id: 'mtu-consistent',
+  scope: 'cluster',
+  title: 'Large packets do not arrive',
+  severity: 'error',
+  expected: 'a datagram of the size of the MTU arrives on every other host in one piece',
+  remedy:
+    'set the same MTU on the interfaces of all hosts and on the switches between them (ip link set dev NAME mtu N)',
+  source:
+    'RFC 2923, "TCP Problems with Path MTU Discovery"; network plugins take the MTU of the interface for that of the path',
+  run(cluster) {
+    const failed = cluster.members.flatMap(({ config: { name } }) => lostOf(cluster, name));
+    if (failed.length === 0) return [];
+    const names = cluster.members.map(({ config }) => config.name);
+    const tried = names.flatMap((from, index) =>
+      names.flatMap((to, other) => (isSentLarge(index, other, names.length) ? [{ from, to }] : [])),
+    );
+    return blame(failed, tried).map(({ host, isTarget, others }) => {
+      const mtu = (name: string): string => String(mtuOf(cluster.members.find(({ config }) => config.name === name)));
+      const sizes = [...new Set((isTarget ? others : [host]).map(mtu))].join(' and ');
+      return {
+        host,
+        actual: `packets of ${sizes} bytes ${isTarget ? 'from' : 'to'} ${namesOf(others)} are lost; the MTU here is ${mtu(host)}`,
+      };
+    });
+  },
+};
+
+function mtuOf(member: Member | undefined): number | undefined {
+  return member?.facts.mtus.get(interfaceOf(member) ?? '');
+}
+
+/** Large datagrams that a host missed although the small ones arrived. */
+function lostOf(cluster: Cluster, to: string): FailedPair[] {
+  const report = cluster.peers.get(to);
+  return [...(report?.silentLarge ?? [])].flatMap((from) => {
+    const hasSmall = report?.silent.has(pairKey(from, 'udp', vxlanPort)) === false;
+    const hasSent = cluster.peers.get(from)?.missing === undefined;
+    return hasSmall && hasSent && !report.deaf.has(`udp/${vxlanPort}`) ? [{ from, to }] : [];
+  });
+}

@@ -1,0 +1,42 @@
+import { cidrContains, parseCidr, parseIp } from '../../spec/cidr.ts';
+import { belongsToCluster, type HostCheck } from '../check.ts';
+
+/** Where packages put programs, and where this installer does. */
+const usualFolders = ['/usr/bin', '/bin', '/usr/sbin', '/sbin'];
+
+export const conflictingPackages: HostCheck = {
+  id: 'conflicting-packages',
+  scope: 'host',
+  title: 'A container program that is there is in the way',
+  severity: 'error',
+  expected: 'docker, containerd and runc, where they are there, in /usr/bin; no runc of the distribution on Kylin',
+  remedy: 'remove the program that is named, with its package where it has one',
+  source: 'host requirements: the runc of Kylin clashes; docker, containerd and runc belong in /usr/bin',
+  run(member, cluster) {
+    const { toolPaths, os, containerd } = member.facts;
+    if (belongsToCluster(member, cluster) || containerd?.isOurs === true) return [];
+    return ['docker', 'containerd', 'runc'].flatMap((name) => {
+      const path = toolPaths.get(name);
+      if (path === undefined) return [];
+      if (name === 'runc' && os.id === 'kylin') return [{ actual: `${path} of Kylin` }];
+      return usualFolders.includes(path.slice(0, path.lastIndexOf('/'))) ? [] : [{ actual: `${name} is at ${path}` }];
+    });
+  },
+};
+
+const dockerRange = parseCidr('172.16.0.0/12');
+
+export const dockerBridgeRange: HostCheck = {
+  id: 'docker-bridge-range',
+  scope: 'host',
+  title: 'The node address is in the range of the bridges of Docker',
+  severity: 'warning',
+  expected: 'a node address outside 172.16.0.0/12 where Docker is installed',
+  remedy: 'set "bip" and "default-address-pools" in /etc/docker/daemon.json to another range, or remove Docker',
+  source: 'host requirements: host addresses outside 172.16-172.32 with Docker; Docker, "default-address-pools"',
+  run({ facts, nodeAddress }) {
+    const ip = parseIp(nodeAddress);
+    const isInside = ip !== undefined && dockerRange !== undefined && cidrContains(dockerRange, ip);
+    return facts.tools.has('docker') && isInside ? [{ actual: `${nodeAddress}, and docker is installed` }] : [];
+  },
+};

@@ -1,0 +1,96 @@
+import { describe, expect, it } from 'vitest';
+import { testCluster } from '../../../test/support/cluster.ts';
+import type { Facts } from '../../hosts/facts.ts';
+import { runChecks } from '../check.ts';
+import { checks } from '../index.ts';
+
+const os = (id: string, idLike: string[] = []): Facts['os'] => ({ id, idLike, versionId: '10', prettyName: id });
+
+function linesOf(facts: Partial<Facts>): string[] {
+  const all = { cp1: { os: facts.os ?? os('ubuntu') }, w2: { os: facts.os ?? os('ubuntu') } };
+  const found = runChecks(checks, testCluster({ facts: { ...all, w1: { os: os('ubuntu'), ...facts } } }));
+  return found
+    .filter(({ host }) => host === 'w1')
+    .map(({ check, severity, actual }) => `${check} ${severity}: ${actual}`);
+}
+
+describe('the checks of what a host runs', () => {
+  it.each<[string, Partial<Facts>, string[]]>([
+    ['an unknown distribution', { os: os('slackware') }, ['os-supported warning: slackware 10']],
+    ['one that is like a known one', { os: os('zorin', ['ubuntu']) }, []],
+    ['the capitals of openEuler', { os: os('openEuler') }, []],
+    [
+      'an old kernel',
+      { kernel: '4.15.0-20-generic', moduleTrees: [] },
+      ['kernel-supported warning: 4.15.0-20-generic'],
+    ],
+    ['the kernel of RHEL 8', { kernel: '4.18.0-553.el8_10.x86_64', moduleTrees: [] }, []],
+    [
+      'the kernel of CentOS 7',
+      { kernel: '3.10.0-1160.el7.x86_64', moduleTrees: [] },
+      [
+        'kernel-supported warning: 3.10.0-1160.el7.x86_64',
+        'cgroup-kmem warning: kernel 3.10.0-1160.el7.x86_64 without cgroup.memory=nokmem',
+      ],
+    ],
+    [
+      'the kernel of CentOS 7 with its remedy',
+      { kernel: '3.10.0-1160.el7.x86_64', moduleTrees: [], kernelCommandLine: ['cgroup.memory=nokmem'] },
+      ['kernel-supported warning: 3.10.0-1160.el7.x86_64'],
+    ],
+    [
+      'features that are missing',
+      { missingFeatures: ['br_netfilter', 'vxlan'] },
+      ['kernel-modules error: missing: br_netfilter, vxlan'],
+    ],
+    ['another architecture', { architecture: 'arm64' }, ['arch-consistent warning: arm64, and 2 hosts have amd64']],
+    [
+      'hugepages on ARM',
+      { architecture: 'arm64', transparentHugepages: 'always' },
+      ['transparent-hugepage warning: always', 'arch-consistent warning: arm64, and 2 hosts have amd64'],
+    ],
+    ['hugepages elsewhere', { transparentHugepages: 'always' }, []],
+    ['core dumps', { coreLimit: 'unlimited' }, ['core-dumps warning: ulimit -c is unlimited']],
+    ['few tasks', { defaultTasksMax: 1024 }, ['default-tasks-max warning: DefaultTasksMax=1024']],
+    ['no limit of tasks', { defaultTasksMax: Number.POSITIVE_INFINITY }, []],
+    ['lookups of sshd', { sshdUsesDns: true }, ['sshd-usedns warning: UseDNS yes']],
+    ['AppArmor', { apparmorEnabled: true }, []],
+    ['AppArmor on UOS', { os: os('uos'), apparmorEnabled: true }, ['apparmor-uos error: enabled']],
+    [
+      'a runc from elsewhere',
+      { toolPaths: new Map([['runc', '/opt/bin/runc']]) },
+      ['conflicting-packages error: runc is at /opt/bin/runc'],
+    ],
+    ['a runc of a package', { toolPaths: new Map([['runc', '/usr/bin/runc']]) }, []],
+    [
+      'the runc of Kylin',
+      { os: os('kylin'), toolPaths: new Map([['runc', '/usr/bin/runc']]) },
+      ['conflicting-packages error: /usr/bin/runc of Kylin'],
+    ],
+    [
+      'our own runc',
+      {
+        toolPaths: new Map([['runc', '/usr/local/sbin/runc']]),
+        containerd: { version: '2.2.3', path: '/usr/local/bin/containerd', isOurs: true },
+      },
+      [],
+    ],
+  ])('judge %s', (_name, facts, expected) => {
+    expect(linesOf(facts)).toEqual(expected);
+  });
+
+  it('look at the range of Docker only where Docker is', () => {
+    const cluster = testCluster({
+      facts: { w1: { tools: new Set([...(testCluster().members[0]?.facts.tools ?? []), 'docker']) } },
+    });
+    cluster.members = cluster.members.map((member) => ({
+      ...member,
+      nodeAddress: member.config.name === 'cp1' ? member.nodeAddress : '172.20.0.7',
+    }));
+    const found = runChecks(checks, cluster).filter(({ check }) => check === 'docker-bridge-range');
+
+    expect(found.map(({ host, actual }) => `${host ?? ''} ${actual}`)).toEqual([
+      'w1 172.20.0.7, and docker is installed',
+    ]);
+  });
+});
