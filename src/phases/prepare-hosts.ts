@@ -36,12 +36,14 @@ export const prepareHosts: HostPhase<Cluster> = {
       editStep({
         id: 'swap-entries',
         path: '/etc/fstab',
+        record: {},
         summary: 'comment swap out',
         edit: (content) => commentSwapEntries(content),
       }),
       editStep({
         id: 'hosts-block',
         path: '/etc/hosts',
+        record: {},
         summary: "set the names of the cluster's hosts",
         edit: (content) => editHostsBlock(content, hostLines(cluster)),
       }),
@@ -57,13 +59,13 @@ function hostLines(cluster: Cluster): string[] {
 function kernelParameters(cluster: Cluster): SysctlSetting[] {
   const hasIpv6 = cluster.config.spec.network.podSubnets.some((subnet) => isIPv6(subnet.split('/')[0] ?? ''));
   return [
-    { key: 'net.ipv4.ip_forward', value: 1 },
-    ...(hasIpv6 ? [{ key: 'net.ipv6.conf.all.forwarding', value: 1 }] : []),
-    { key: 'net.bridge.bridge-nf-call-iptables', value: 1 },
-    { key: 'net.bridge.bridge-nf-call-ip6tables', value: 1 },
-    { key: 'fs.inotify.max_user_instances', value: 8192, raiseOnly: true },
-    { key: 'fs.inotify.max_user_watches', value: 524288, raiseOnly: true },
-    { key: 'vm.max_map_count', value: 262144, raiseOnly: true },
+    { key: 'net.ipv4.ip_forward', value: '1', isRequired: true },
+    ...(hasIpv6 ? [{ key: 'net.ipv6.conf.all.forwarding', value: '1', isRequired: true }] : []),
+    { key: 'net.bridge.bridge-nf-call-iptables', value: '1', isRequired: true },
+    { key: 'net.bridge.bridge-nf-call-ip6tables', value: '1', isRequired: true },
+    { key: 'fs.inotify.max_user_instances', value: '8192', raiseOnly: true },
+    { key: 'fs.inotify.max_user_watches', value: '524288', raiseOnly: true },
+    { key: 'vm.max_map_count', value: '262144', raiseOnly: true },
   ];
 }
 
@@ -78,7 +80,10 @@ function swapStep(): Step {
     return changes({
       summary: `turn swap off (${devices})`,
       disruptive: true,
-      actions: [{ kind: 'run', argv: ['swapoff', '-a'], timeoutSeconds: 110 }],
+      actions: [
+        { kind: 'record', thing: { kind: 'swap' } },
+        { kind: 'run', argv: ['swapoff', '-a'], timeoutSeconds: 110 },
+      ],
     });
   });
 }

@@ -62,7 +62,7 @@ export function kernelModulesStep(id: string, path: string, features: readonly K
         before,
         after,
         actions: [
-          { kind: 'write-file', path, content: after ?? '', mode: '644' },
+          { kind: 'write-file', path, content: after ?? '', mode: '644', record: {} },
           ...missing.map((module) => ({ kind: 'run', argv: ['modprobe', module], timeoutSeconds: 20 }) as const),
         ],
       });
