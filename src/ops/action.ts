@@ -61,11 +61,21 @@ export interface KernelValuesAction {
   readonly record: boolean;
 }
 
-/** Keeps what a unit or the swap devices are like, before the actions behind this one change it. */
+/**
+ * Keeps what a unit or the swap devices are like, before the actions behind this one change it. A file that another program
+ * changes is recorded twice: `before`, and `after`, when it holds what came of the change.
+ */
 export interface RecordAction {
   readonly kind: 'record';
   readonly thing:
-    { readonly kind: 'swap' } | { readonly kind: 'unit'; readonly unit: string; readonly becomes: UnitState };
+    | { readonly kind: 'swap' }
+    | { readonly kind: 'unit'; readonly unit: string; readonly becomes: UnitState }
+    | {
+        readonly kind: 'file';
+        readonly path: string;
+        readonly when: 'before' | 'after';
+        readonly record: RecordedFile;
+      };
 }
 
 /** Puts the file of an entry of the record back. */
@@ -189,7 +199,8 @@ export function describeAction(action: Action): string {
     case 'kernel-values':
       return `set ${action.values.map(({ path, value }) => `${path} = ${value}`).join(', ')}`;
     case 'record':
-      return `record ${action.thing.kind === 'swap' ? 'swap' : action.thing.unit}`;
+      if (action.thing.kind === 'swap') return 'record swap';
+      return `record ${action.thing.kind === 'unit' ? action.thing.unit : action.thing.path}`;
     case 'restore-file':
       return `restore ${action.path}`;
     case 'forget':

@@ -129,6 +129,12 @@ export function recordValue(path: string, value: string): string {
 export function compileRecord(action: RecordAction): string {
   const { thing } = action;
   if (thing.kind === 'swap') return `before_swap ${swapEntryId}`;
+  if (thing.kind === 'file') {
+    const path = quote(thing.path);
+    if (thing.when === 'before') return recordFile(thing.path, thing.record, path, '')[0] ?? '';
+    const written = 's=$(file_state "$p"); case $s in file*) s=${s#file }; s=${s%% *};; esac';
+    return `p=${path}\n${written}\nbefore_wrote ${quote(fileEntryId(thing.path))} "$s"`;
+  }
   const id = quote(unitEntryId(thing.unit));
   const { enablement, activity } = thing.becomes;
   return `before_unit ${id} ${quote(thing.unit)}\nbefore_wrote ${id} ${quote(`${enablement} ${activity}`)}`;

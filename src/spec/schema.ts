@@ -15,6 +15,7 @@ import {
   checkTaint,
   checkUserName,
 } from './formats.ts';
+import { hostSettings } from './schema-host-settings.ts';
 import { byServer, freeForm, path, port, secretSource, text } from './schema-values.ts';
 
 export type * from './config.ts';
@@ -186,6 +187,9 @@ export const clusterFileSchema = z.strictObject({
       network: network.prefault({}).describe('Network of pods and services.'),
       runtime: runtime.prefault({}).describe('Container runtime and the registries that it pulls from.'),
       artifacts: artifacts.prefault({}).describe('Where binaries and images come from.'),
+      hostSettings: hostSettings
+        .prefault({})
+        .describe('How the hosts are set up; docs/tuning.md has every change, and how it is undone.'),
     })
     .describe('The wanted cluster.'),
 });

@@ -142,6 +142,11 @@ export function createFakeRecord(
           add(valueEntryId(path), () => ({ kind: 'value', path, was: valueOf(path) ?? '' }), value);
       if (action.kind === 'record' && action.thing.kind === 'swap')
         add(swapEntryId, () => ({ kind: 'swap', devices: swapDevices() }));
+      if (action.kind === 'record' && action.thing.kind === 'file') {
+        const { path, record } = action.thing;
+        const file = files.get(path);
+        addFile(path, record.after ?? [], file === undefined ? 'absent' : digest(file.content));
+      }
       if (action.kind === 'record' && action.thing.kind === 'unit') {
         const { unit, becomes } = action.thing;
         add(
