@@ -28,23 +28,27 @@ interface Row {
 /** Makes kernel parameters hold now and after a reboot, through one file of ours. */
 export function sysctlStep(id: string, path: string, settings: readonly SysctlSetting[]): Step {
   const file = fileQuery(path);
-  const values = settings.map((setting) => ({ setting, query: fileQuery(procPath(setting.key)) }));
+  // One program reads them all: `PATH:value`, a line each, and no line for what is not there.
+  const values = commandQuery(['grep', '-sH', '', ...settings.map(({ key }) => procPath(key))]);
   return {
     id,
-    observe: [file, elsewhere, ...values.map(({ query }) => query)],
+    observe: [file, elsewhere, values],
     plan(seen) {
       const fileSeen = seen(file);
       const others = seen(elsewhere);
+      const valuesSeen = seen(values);
       if (fileSeen.state === 'unknown') return unreadable(path, fileSeen.reason);
       if (others.state === 'unknown') return unreadable('/etc/sysctl.d', others.reason);
+      if (valuesSeen.state !== 'present')
+        return unreadable('/proc/sys', valuesSeen.state === 'unknown' ? valuesSeen.reason : 'there is no grep');
+      const running = parseValues(valuesSeen.value.stdout);
       const content = fileSeen.state === 'present' ? (fileSeen.value.content ?? '') : '';
       const foreign = parseElsewhere(others.state === 'present' ? others.value.stdout : '', path);
       const rows: Row[] = [];
-      for (const { setting, query } of values) {
-        const answer = seen(query);
-        const current = answer.state === 'present' ? normalise(answer.value.content ?? '') : undefined;
+      for (const setting of settings) {
+        const current = running.get(procPath(setting.key));
         // A kernel without it needs no tuning of it.
-        if (answer.state === 'absent' && setting.isRequired !== true && setting.isOwn !== true) continue;
+        if (current === undefined && setting.isRequired !== true && setting.isOwn !== true) continue;
         const other = foreign.get(setting.key);
         const wanted = wantedValue(setting, current, parseSetting(content, setting.key));
         if (other === undefined || isEnough(setting, other.value, wanted)) rows.push({ setting, current, wanted });
@@ -115,6 +119,14 @@ export function coversPorts(list: string, range: string): boolean {
     const [first = 0, last = first] = item.split('-').map(Number);
     return first <= from && last >= to;
   });
+}
+
+/** By path; a value stands on one line. */
+function parseValues(text: string): Map<string, string> {
+  const lines = text.split('\n').filter((line) => line.includes(':'));
+  return new Map(
+    lines.map((line) => [line.slice(0, line.indexOf(':')), normalise(line.slice(line.indexOf(':') + 1))] as const),
+  );
 }
 
 interface Elsewhere {

@@ -13,6 +13,7 @@ import { ignoredAfterRestore } from './prepare-ignored.ts';
 import { describe, errorCodes, planned, seconds } from './stage.ts';
 import {
   compareAll,
+  ignoredAfterReset,
   ignoredOnAnyHost,
   snapshotAll,
   stateOutsideFiles,
@@ -276,5 +277,22 @@ systemctl start nftables`,
     await must(host, `rm -r ${source.replace('/source', '')}`);
     expect(describe(await run('restore-host'))).toBe('exit 0, ok');
     await expectOriginal();
+  });
+
+  test('reset puts everything back, too', async () => {
+    const created = await run('cluster-create');
+    const refused = await run('restore-host');
+    const reset = await run('reset', '--confirm', 'prep');
+
+    expect(describe(created)).toBe('exit 0, ok');
+    expect([refused.exitCode, errorCodes(refused)]).toEqual([3, ['CLUSTER_PRESENT']]);
+    expect(describe(reset)).toBe('exit 0, ok');
+    expect(compareAll(before, await snapshotAll(lab.hosts), [...ignoredAfterRestore, ...ignoredAfterReset])).toEqual(
+      {},
+    );
+    expect(await stateOf()).toBe(stateBefore);
+    const second = await run('reset', '--confirm', 'prep');
+    expect([describe(second), second.finished?.changes]).toEqual(['exit 0, ok', 0]);
+    console.log(`      cluster-create: ${seconds(created.durationMs)}, reset: ${seconds(reset.durationMs)}`);
   });
 });

@@ -100,6 +100,19 @@ export function createFakeHost(name: string, model: FakeModel = {}): FakeHost {
   }
   for (const [unit, service] of Object.entries(model.services ?? {})) services.set(unit, toService(service));
 
+  /** `grep -sH '' PATH…` reads several files at once. */
+  function grepAll(paths: readonly string[]): string {
+    const found = paths.flatMap((path) => {
+      const text = files.get(path)?.content;
+      return text === undefined ? [] : [`${path}:${text.trim()}\n`];
+    });
+    return found.join('');
+  }
+  commands.push({
+    matches: (line) => line.startsWith('grep -sH  /proc/sys/'),
+    handler: (argv) => grepAll(argv.slice(3)),
+  });
+
   function answerCommand(argv: readonly string[], stdin: string): Seen<CommandSeen> {
     const line = argv.join(' ');
     const found = commands.findLast(({ matches }) => matches(line));
