@@ -13,7 +13,6 @@ import {
   removeServiceStep,
 } from '../kubernetes/reset-steps.ts';
 import type { Action } from '../ops/action.ts';
-import { hostPaths } from '../ops/host-paths.ts';
 import { fileQuery } from '../ops/query.ts';
 import { absentStep, customStep } from '../steps/edit-step.ts';
 

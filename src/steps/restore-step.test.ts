@@ -193,7 +193,10 @@ describe('restoreStep on the rest', () => {
     ['starts and enables a unit again', () => undefined, `put ${unit} back: enabled, active`, 'enabled', 'active'],
     [
       'leaves a unit that somebody brought back',
-      (host) => (host.systemctl('enable', unit), host.systemctl('start', unit)),
+      (host) => {
+        host.systemctl('enable', unit);
+        host.systemctl('start', unit);
+      },
       `${unit} is as it was before`,
       'enabled',
       'active',

@@ -26,12 +26,16 @@ const unavailable = labUnavailable();
 const title =
   unavailable === undefined ? 'prepare and restore-host' : `prepare and restore-host (skipped: ${unavailable})`;
 
-/** Kernel values that prepare sets here, with files below /sys. */
-const values = [
-  ...['net/ipv4/ip_forward', 'net/bridge/bridge-nf-call-iptables', 'fs/inotify/max_user_instances'],
-  ...['fs/inotify/max_user_watches', 'vm/max_map_count', 'vm/overcommit_memory', 'vm/panic_on_oom', 'kernel/panic'],
-  ...['kernel/panic_on_oops', 'kernel/keys/root_maxkeys', 'net/ipv4/tcp_mtu_probing'],
-  ...['net/ipv4/ip_local_reserved_ports', 'net/ipv4/tcp_keepalive_time', 'kernel/hostname'],
+/** Kernel values that prepare sets here and that are the host's own. */
+const ownValues = [
+  ...['net/ipv4/ip_forward', 'net/ipv4/tcp_mtu_probing', 'net/ipv4/ip_local_reserved_ports'],
+  ...['net/ipv4/tcp_keepalive_time', 'kernel/hostname'],
+].map((name) => `/proc/sys/${name}`);
+
+/** Those of the machine: a cluster in another lab sets them, too, so they are compared right after the act alone. */
+const sharedValues = [
+  ...['fs/inotify/max_user_instances', 'vm/max_map_count', 'vm/overcommit_memory', 'vm/panic_on_oom', 'kernel/panic'],
+  ...['kernel/panic_on_oops', 'kernel/keys/root_maxkeys'],
 ].map((name) => `/proc/sys/${name}`);
 const hugepages = '/sys/kernel/mm/transparent_hugepage/enabled';
 
@@ -43,6 +47,7 @@ suite.skipIf(unavailable !== undefined)(title, { timeout: 300_000 }, () => {
   let file: string;
   let before: Snapshots;
   let stateBefore: string;
+  let sharedBefore: string;
 
   beforeAll(async () => {
     await labDown('prep', () => undefined);
@@ -56,6 +61,7 @@ suite.skipIf(unavailable !== undefined)(title, { timeout: 300_000 }, () => {
     });
     before = await snapshotAll(lab.hosts);
     stateBefore = await stateOf();
+    sharedBefore = await sharedState();
   }, 2_700_000);
 
   afterAll(async () => {
@@ -116,10 +122,14 @@ systemctl start nftables`,
 
   /** What is in force, beside the files. */
   async function stateOf(): Promise<string> {
-    const read = [...values, hugepages].map((path) => `echo "${path} $(cat ${path})"`).join('\n');
+    const read = ownValues.map((path) => `echo "${path} $(cat ${path})"`).join('\n');
     const text = `${await stateOutsideFiles(host)}${(await must(host, `${read}\nnft list ruleset`)).stdout}`;
     // A cable has another number after each boot; lock and generation stay until the next one.
     return text.replaceAll(/host0@if\d+/g, 'host0').replaceAll(/^(generation|lock)\n/gm, '');
+  }
+
+  async function sharedState(): Promise<string> {
+    return (await must(host, ['grep', '-H', '', ...sharedValues, hugepages])).stdout;
   }
 
   async function expectOriginal(): Promise<void> {
@@ -151,7 +161,9 @@ systemctl start nftables`,
     expect(state).toContain('/proc/sys/net/ipv4/tcp_keepalive_time 600\n');
     expect(state).toContain('/proc/sys/net/ipv4/ip_local_reserved_ports 30000-32767\n');
     expect(state).toContain('/proc/sys/kernel/hostname node1\n');
-    expect(state).toContain('always madvise [never]\n');
+    const shared = await sharedState();
+    expect(shared).toContain('always madvise [never]\n');
+    expect(shared).toContain('/proc/sys/kernel/panic:10\n');
     expect(state).toMatch(/^jq .* installed$/m);
     expect(state).not.toContain('table inet own');
     const shown = await must(
@@ -196,9 +208,12 @@ systemctl start nftables`,
     const dry = await run('restore-host', '--dry-run');
     const first = await run('restore-host');
 
+    const shared = await sharedState();
     expect(describe(first)).toBe('exit 0, ok');
+    expect(shared).toBe(sharedBefore);
     expect(planned(first)).toEqual(planned(dry));
-    expect(planned(first).filter((line) => / keep | kept$/.test(line))).toEqual([]);
+    expect(planned(first)).toContain('node1 restore-hosts: set kernel.panic back: 10 -> 5');
+    expect(planned(first).filter((line) => /: keep | kept$/.test(line))).toEqual([]);
     await expectOriginal();
     const second = await run('restore-host', '--host', 'node1');
     expect([describe(second), second.finished?.changes, planned(second)]).toEqual(['exit 0, ok', 0, []]);
@@ -210,18 +225,18 @@ systemctl start nftables`,
     const journal = '/etc/systemd/journald.conf.d/90-installer.conf';
     await must(
       host,
-      `echo '# mine' >>${journal}; echo 10.8.8.8 mine >>/etc/hosts; echo 9 >/proc/sys/kernel/panic; echo mine >/etc/timezone`,
+      `echo '# mine' >>${journal}; echo 10.8.8.8 mine >>/etc/hosts; echo 900 >/proc/sys/net/ipv4/tcp_keepalive_time; echo mine >/etc/timezone`,
     );
 
     const result = await run('restore-host');
 
     expect(describe(result)).toBe('exit 0, ok');
-    const kept = planned(result).filter((line) => / keep | kept$/.test(line));
+    const kept = planned(result).filter((line) => /: keep | kept$/.test(line));
     expect(kept.map((line) => line.replace('node1 restore-hosts: ', '')).sort()).toEqual(
       [
         `keep ${journal}: it was edited since`,
         'keep /etc/timezone: it was edited since; what was there before is /etc/timezone.before-installer',
-        'keep kernel.panic = 9: somebody set it since',
+        'keep net.ipv4.tcp_keepalive_time = 900: somebody set it since',
         "take the installer's part out of /etc/hosts; it was edited since, and the rest is kept",
       ].sort(),
     );
@@ -232,7 +247,7 @@ systemctl start nftables`,
     expect(describe(await run('restore-host'))).toBe('exit 0, ok');
     await must(
       host,
-      `rm ${journal}; mv /etc/timezone.before-installer /etc/timezone; sed -i '/10.8.8.8/d' /etc/hosts; truncate -s -1 /etc/hosts; echo 5 >/proc/sys/kernel/panic; systemctl restart systemd-journald`,
+      `rm ${journal}; mv /etc/timezone.before-installer /etc/timezone; sed -i '/10.8.8.8/d' /etc/hosts; truncate -s -1 /etc/hosts; echo 7200 >/proc/sys/net/ipv4/tcp_keepalive_time; systemctl restart systemd-journald`,
     );
     await expectOriginal();
   });
