@@ -16,6 +16,7 @@ import { joinWorkers } from '../src/phases/join-workers.ts';
 import { labelNodes } from '../src/phases/label-nodes.ts';
 import { prepareHosts } from '../src/phases/prepare-hosts.ts';
 import { resetControlPlanes, resetWorkers } from '../src/phases/reset-hosts.ts';
+import { restoreHosts } from '../src/phases/restore-hosts.ts';
 import { writeKubeconfig } from '../src/phases/write-kubeconfig.ts';
 import { testCluster, testConfig } from './support/cluster.ts';
 import { createFakeCluster, type FakeCluster } from './support/fake-cluster.ts';
@@ -99,7 +100,7 @@ function create(context = createTestContext()): Promise<RunResult> {
 }
 
 function reset(context = createTestContext()): Promise<RunResult> {
-  return run([resetWorkers, resetControlPlanes], context);
+  return run([resetWorkers, resetControlPlanes, restoreHosts], context);
 }
 
 /** Everything on the hosts and in the cluster, for a comparison. */

@@ -18,6 +18,8 @@ describe('help and version', () => {
   it.each([
     ['--help'],
     ['help', 'reset'],
+    ['help', 'prepare'],
+    ['restore-host', '--help'],
     ['cluster-create', '--help'],
     ['reset', '-h'],
     ['precheck', '--help'],
@@ -104,6 +106,20 @@ describe('options', () => {
     await runTestCli(['reset', '-c', 'f.yaml', '--confirm', 'prod'], { reset: (options) => ((seen = options), done) });
 
     expect(seen).toMatchObject({ configFile: 'f.yaml', confirm: 'prod', dryRun: false, concurrency: 100 });
+  });
+
+  it('of prepare and restore-host reach their workflows', async () => {
+    const seen: unknown[] = [];
+    const note = (options: unknown): typeof done => (seen.push(options), done);
+    await runTestCli(['prepare', '-c', 'f.yaml', '--dry-run', '--ignore-check', 'a,b'], { prepare: note });
+    await runTestCli(['restore-host', '-c', 'f.yaml', '--host', 'w1', '--host', 'w2', '--concurrency', '7'], {
+      restoreHost: note,
+    });
+
+    expect(seen).toMatchObject([
+      { configFile: 'f.yaml', dryRun: true, concurrency: 100, ignoreChecks: ['a', 'b'] },
+      { configFile: 'f.yaml', dryRun: false, concurrency: 7, hosts: ['w1', 'w2'] },
+    ]);
   });
 
   it('for the output may stand before and after the command', async () => {

@@ -42,6 +42,16 @@ export interface DiffOptions extends Omit<RunOptions, 'dryRun'> {
   readonly ignoreChecks: readonly string[];
 }
 
+export interface PrepareOptions extends RunOptions {
+  /** Checks whose findings are reported and do not stop the run. */
+  readonly ignoreChecks: readonly string[];
+}
+
+export interface RestoreHostOptions extends RunOptions {
+  /** Names of hosts in the cluster file; empty for all of them. */
+  readonly hosts: readonly string[];
+}
+
 type Run<Options> = (options: Options, emitter: Emitter, signal: AbortSignal) => Promise<RunOutcome>;
 
 /**
@@ -53,6 +63,8 @@ export interface Workflows {
   readonly reset: Run<ResetOptions>;
   readonly precheck: Run<PrecheckOptions>;
   readonly diff: Run<DiffOptions>;
+  readonly prepare: Run<PrepareOptions>;
+  readonly restoreHost: Run<RestoreHostOptions>;
   readonly listChecks: () => Promise<readonly CheckSummary[]>;
   /** Parses and checks a cluster file; returns the name of the cluster. Throws InstallerError(s). */
   readonly validateConfig: (configFile: string) => Promise<string>;
@@ -90,6 +102,14 @@ export const workflows: Workflows = {
   async diff(options, emitter, signal) {
     const { runDiff } = await import('../workflows/diff.ts');
     return runDiff(options, emitter, signal);
+  },
+  async prepare(options, emitter, signal) {
+    const { runPrepare } = await import('../workflows/prepare.ts');
+    return runPrepare(options, emitter, signal);
+  },
+  async restoreHost(options, emitter, signal) {
+    const { runRestoreHost } = await import('../workflows/restore-host.ts');
+    return runRestoreHost(options, emitter, signal);
   },
   async listChecks() {
     const { checks } = await import('../checks/index.ts');

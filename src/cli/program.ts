@@ -5,7 +5,9 @@ import { addClusterCreate } from './commands/cluster-create.ts';
 import { addConfig } from './commands/config.ts';
 import { addDiff } from './commands/diff.ts';
 import { addPrecheck } from './commands/precheck.ts';
+import { addPrepare } from './commands/prepare.ts';
 import { addReset } from './commands/reset.ts';
+import { addRestoreHost } from './commands/restore-host.ts';
 import type { CliContext } from './context.ts';
 import { addGlobalOptions, examples } from './options.ts';
 
@@ -29,8 +31,10 @@ Exit codes: 0 done, 1 defect, 2 wrong use or file, 3 precheck failed, 4 operatio
   addGlobalOptions(program);
   addClusterCreate(program, context);
   addPrecheck(program, context);
+  addPrepare(program, context);
   addDiff(program, context);
   addReset(program, context);
+  addRestoreHost(program, context);
   addConfig(program, context);
   addAsset(program, context);
   return program;

@@ -6,6 +6,7 @@ import { toolsQuery } from '../ops/tools-query.ts';
 export const probedTools = [
   'containerd', 'curl', 'wget', 'tar', 'ip', 'ss', 'iptables', 'mount', 'nsenter', 'modprobe', 'sysctl', 'swapoff', 'conntrack', 'ethtool', 'socat', 'tc',
   'flock', 'sha256sum', 'systemd-run', 'xargs', 'diff', 'timeout', 'unattended-upgrade', 'bash', 'systemd-socket-activate', 'docker', 'runc',
+  'ebtables', 'ipset', 'chronyd', 'apt-get', 'dnf', 'yum', 'zypper', 'bc',
 ] as const; // prettier-ignore
 
 /** Where a kubeadm cluster leaves traces; what stands there and is not this cluster's is a leftover. */

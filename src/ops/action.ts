@@ -1,3 +1,5 @@
+import type { PackagesCommands, UnitState } from './record.ts';
+
 /**
  * What a step does to a host. Actions are data; ops/compile.ts turns a list of them into one script. Text may hold
  * placeholders of secrets (ops/secrets.ts), which are filled when the script is made, after planning.
@@ -11,7 +13,12 @@ export type Action =
   | FetchAction
   | LongAction
   | UnmountAction
-  | WaitAction;
+  | WaitAction
+  | LinkAction
+  | KernelValuesAction
+  | RecordAction
+  | RestoreFileAction
+  | ForgetAction;
 
 /** Written to a temporary file beside it, synced, renamed, and the folder synced. */
 export interface WriteFileAction {
@@ -22,12 +29,66 @@ export interface WriteFileAction {
   readonly mode: string;
   /** A file of somebody else that is changed in part: its owner stays. */
   readonly keepOwner?: boolean;
+  /** What was there before is kept (ops/record), so that it can be put back. */
+  readonly record?: RecordedFile;
+}
+
+export interface RecordedFile {
+  /** Commands that make the change count, also when it is undone. */
+  readonly after?: readonly (readonly string[])[];
 }
 
 /** Removes a file, or a folder with all in it (mounts below it are left alone). Absent is fine. */
 export interface RemoveAction {
   readonly kind: 'remove';
   readonly path: string;
+  /** For a file or a link only: what was there before is kept (ops/record). */
+  readonly record?: RecordedFile;
+}
+
+/** Puts a link in the place of a file or of another link; what was there before is kept (ops/record). */
+export interface LinkAction {
+  readonly kind: 'link';
+  readonly path: string;
+  readonly target: string;
+  readonly record: RecordedFile;
+}
+
+/** Settings of the running kernel, by file below /proc/sys or /sys; with `record` what they were is kept (ops/record). */
+export interface KernelValuesAction {
+  readonly kind: 'kernel-values';
+  readonly values: readonly { readonly path: string; readonly value: string }[];
+  readonly record: boolean;
+}
+
+/**
+ * Keeps what a unit or the swap devices are like, before the actions behind this one change it. A file that another program
+ * changes is recorded twice: `before`, and `after`, when it holds what came of the change.
+ */
+export interface RecordAction {
+  readonly kind: 'record';
+  readonly thing:
+    | { readonly kind: 'swap' }
+    | { readonly kind: 'unit'; readonly unit: string; readonly becomes: UnitState }
+    | {
+        readonly kind: 'file';
+        readonly path: string;
+        readonly when: 'before' | 'after';
+        readonly record: RecordedFile;
+      };
+}
+
+/** Puts the file of an entry of the record back. */
+export interface RestoreFileAction {
+  readonly kind: 'restore-file';
+  readonly entry: string;
+  readonly path: string;
+}
+
+/** Removes an entry of the record: its thing is as it was, or somebody else's by now. */
+export interface ForgetAction {
+  readonly kind: 'forget';
+  readonly entry: string;
 }
 
 export interface DirectoryAction {
@@ -50,7 +111,7 @@ export interface RunAction {
 export interface ServiceAction {
   readonly kind: 'service';
   readonly unit: string;
-  readonly do: 'start' | 'restart' | 'stop' | 'enable' | 'disable' | 'daemon-reload';
+  readonly do: 'start' | 'restart' | 'stop' | 'enable' | 'disable' | 'mask' | 'unmask' | 'daemon-reload';
 }
 
 /** Fetches a URL, checks its sha256 before anything of it is used, and lays the file or the members of the archive down. */
@@ -94,6 +155,8 @@ export interface LongAction {
   readonly attachOnly?: boolean;
   /** False: the unit is started, and a later action takes its result. */
   readonly wait?: boolean;
+  /** It installs packages: those that come by it are kept in the record (ops/record). */
+  readonly recordPackages?: PackagesCommands;
 }
 
 /** Exit status of a long action whose unit went away while it was waited for: somebody else took its result. */
@@ -135,5 +198,16 @@ export function describeAction(action: Action): string {
       return `unmount what is mounted below ${action.path}`;
     case 'wait':
       return `wait until ${action.description}`;
+    case 'link':
+      return `link ${action.path} to ${action.target}`;
+    case 'kernel-values':
+      return `set ${action.values.map(({ path, value }) => `${path} = ${value}`).join(', ')}`;
+    case 'record':
+      if (action.thing.kind === 'swap') return 'record swap';
+      return `record ${action.thing.kind === 'unit' ? action.thing.unit : action.thing.path}`;
+    case 'restore-file':
+      return `restore ${action.path}`;
+    case 'forget':
+      return `forget ${action.entry}`;
   }
 }

@@ -19,10 +19,13 @@ export function coalesceReloads(actions: readonly Action[]): Action[] {
       action.kind === 'write-file' ||
       action.kind === 'remove' ||
       action.kind === 'directory' ||
+      action.kind === 'link' ||
+      action.kind === 'restore-file' ||
+      action.kind === 'forget' ||
       action.kind === 'fetch';
     if (isPassive) {
       changed = true;
-    } else if (action.kind === 'service' && (action.do === 'enable' || action.do === 'disable')) {
+    } else if (action.kind === 'service' && ['enable', 'disable', 'mask', 'unmask'].includes(action.do)) {
       pending = undefined;
       changed = false;
     } else if (pending !== undefined) {

@@ -1,9 +1,26 @@
 import { quote, quoteArgv } from '../lib/quote.ts';
-import type { Action, FetchAction, LongAction, RunAction, WaitAction, WriteFileAction } from './action.ts';
+import type {
+  Action,
+  FetchAction,
+  KernelValuesAction,
+  LinkAction,
+  LongAction,
+  RunAction,
+  WaitAction,
+  WriteFileAction,
+} from './action.ts';
 import { hostPaths } from './host-paths.ts';
 import { fillSecrets, hasPlaceholder, type Secrets } from './secrets.ts';
 import { InternalError } from '../errors.ts';
 import { statFormat } from './compile-query.ts';
+import {
+  compileForget,
+  compileRecord,
+  compileRecordedInstall,
+  compileRestoreFile,
+  recordFile,
+  recordValue,
+} from './compile-record.ts';
 
 /** The sh commands of one action, for a subshell under `set -e`. Secrets are filled into contents, input and environment only. */
 export function compileAction(action: Action, secrets: Secrets): string {
@@ -11,7 +28,10 @@ export function compileAction(action: Action, secrets: Secrets): string {
     case 'write-file':
       return compileWrite(action, secrets);
     case 'remove':
-      return `rm -rf --one-file-system -- ${quote(action.path)}`;
+      return [
+        ...(action.record === undefined ? [] : recordFile(action.path, action.record, quote(action.path), 'absent')),
+        `rm -rf --one-file-system -- ${quote(action.path)}`,
+      ].join('\n');
     case 'directory':
       return `mkdir -p ${quote(action.path)}\nchmod ${action.mode} ${quote(action.path)}`;
     case 'run':
@@ -26,13 +46,26 @@ export function compileAction(action: Action, secrets: Secrets): string {
       return `cut -d ' ' -f 2 /proc/mounts | { grep ${quote(`^${action.path.replaceAll('.', '\\.')}/`)} || :; } | sort -r | xargs -r -d '\\n' umount`;
     case 'wait':
       return compileWait(action);
+    case 'link':
+      return compileLink(action);
+    case 'kernel-values':
+      return compileKernelValues(action);
+    case 'record':
+      return compileRecord(action);
+    case 'restore-file':
+      return compileRestoreFile(action.entry);
+    case 'forget':
+      return compileForget(action.entry);
   }
 }
 
 function compileWrite(action: WriteFileAction, secrets: Secrets): string {
   const path = quote(action.path);
   const folder = quote(action.path.slice(0, action.path.lastIndexOf('/')) || '/');
+  const { record } = action;
   return [
+    // Before the folder is made: folders that were not there go with the file.
+    ...(record === undefined ? [] : [`d=${folder}; [ -d "$d" ] || ${recordFile(action.path, record, path, 'new')[0]}`]),
     `mkdir -p ${folder}`,
     // Through a link of the user's to the file that it names, and never over the link itself.
     `p=${path}; if [ -L "$p" ]; then p=$(readlink -f "$p"); fi`,
@@ -45,10 +78,33 @@ function compileWrite(action: WriteFileAction, secrets: Secrets): string {
     // A new file has the SELinux label of its folder, which need not be its own.
     '[ ! -e "$p" ] || [ ! -d /sys/fs/selinux/class ] || chcon --reference="$p" "$t" 2>/dev/null || :',
     `fsync_path "$t"`,
+    ...(record === undefined
+      ? []
+      : ['s=$(sha256sum <"$t"); s=${s%% *}', ...recordFile(action.path, record, '"$p"', '"$s"')]),
     // /etc/hosts and the like may be a mount of its own, which cannot be replaced by rename.
     `mv -f "$t" "$p" 2>/dev/null || { cat "$t" >"$p"; chmod ${action.mode} "$p"; rm -f "$t"; }`,
     `fsync_path "\${p%/*}/"`,
   ].join('\n');
+}
+
+function compileLink(action: LinkAction): string {
+  const path = quote(action.path);
+  return [
+    ...recordFile(action.path, action.record, path, quote(`link ${action.target}`)),
+    `t=${path}.installer-new`,
+    `rm -f "$t"; ln -s ${quote(action.target)} "$t"`,
+    `mv -fT "$t" ${path}`,
+    `fsync_path ${quote(action.path.slice(0, action.path.lastIndexOf('/') + 1))}`,
+  ].join('\n');
+}
+
+function compileKernelValues(action: KernelValuesAction): string {
+  return action.values
+    .map(({ path, value }) => {
+      const set = `printf '%s\\n' ${quote(value)} >${quote(path)}`;
+      return action.record ? `${recordValue(path, value)}\n${set}` : set;
+    })
+    .join('\n');
 }
 
 function quoteText(text: string): string {
@@ -174,7 +230,9 @@ function compileLong(action: LongAction): string {
   for (const argv of action.commands) refuseSecretInArgv(argv);
   const base = `${hostPaths.run}/${action.unit}`;
   const env = Object.entries(action.env ?? {}).map(([name, value]) => `export ${name}=${quoteText(value)}\n`);
-  const script = `umask 022\nexec </dev/null >${base}.log 2>&1\n${env.join('')}${renderLongBody(action)}`;
+  const body = renderLongBody(action);
+  const commands = action.recordPackages === undefined ? body : compileRecordedInstall(action.recordPackages, body);
+  const script = `umask 022\nexec </dev/null >${base}.log 2>&1\n${env.join('')}${commands}`;
   if (action.attachOnly === true) return `long_wait ${quote(action.unit)}`;
   const start = `if long_start ${quote(action.unit)} ${action.timeoutSeconds} ${quoteText(script)}; then :; else exit $?; fi`;
   return action.wait === false ? start : `${start}\nlong_wait ${quote(action.unit)}`;

@@ -1,9 +1,8 @@
 import { quote, quoteArgv } from '../lib/quote.ts';
+import { compileRecordQuery } from './compile-record.ts';
 import { hostPaths } from './host-paths.ts';
 import type { ArtifactQuery, CommandQuery, FileQuery, Query, ServiceQuery } from './query.ts';
-
-/** Exit status by which a query's snippet says "absent". */
-export const absentStatus = 44;
+import { absentStatus } from './status.ts';
 
 const serviceProperties = [
   'LoadState',
@@ -32,6 +31,8 @@ export function compileQuery(query: Query): string {
       return compileService(query);
     case 'artifact':
       return compileArtifact(query);
+    case 'record':
+      return compileRecordQuery(query);
   }
 }
 

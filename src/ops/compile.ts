@@ -2,6 +2,7 @@ import { quote } from '../lib/quote.ts';
 import type { Action } from './action.ts';
 import { compileAction, compileSync } from './compile-action.ts';
 import { compileQuery } from './compile-query.ts';
+import { keepsRecord, recordPrelude } from './compile-record.ts';
 import { hostPaths } from './host-paths.ts';
 import { actionPrelude, renderPrelude } from './prelude.ts';
 import type { Query } from './query.ts';
@@ -35,6 +36,7 @@ export const scriptStatus = { locked: 75, stale: 76 } as const;
 export function compileScript(input: ScriptInput): string {
   const parts = [renderPrelude(input.nonce)];
   if (input.apply !== undefined) parts.push(actionPrelude);
+  if (input.apply?.actions.some(keepsRecord) === true) parts.push(recordPrelude);
   parts.push(...input.queries.map((query, index) => `q${index}() {\n${compileQuery(query)}\n}`));
   const body: string[] = [];
   if (input.apply !== undefined) {

@@ -5,6 +5,8 @@ export const hostPaths = {
   identity: '/var/lib/installer/cluster.json',
   intent: '/var/lib/installer/intent.json',
   artifacts: '/var/lib/installer/artifacts',
+  /** What was there before tuning: an entry for each thing that was changed. */
+  before: '/var/lib/installer/before',
   /** Lock, generation and outputs of transient units; gone after a reboot. */
   run: '/run/installer',
   lock: '/run/installer/lock',

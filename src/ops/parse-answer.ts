@@ -1,6 +1,7 @@
-import { absentStatus } from './compile-query.ts';
 import type { FrameContent } from './frames.ts';
 import type { AnswerOf, ArtifactSeen, CommandSeen, FileQuery, FileSeen, Query, Seen, ServiceSeen } from './query.ts';
+import { parseRecord } from './record.ts';
+import { absentStatus } from './status.ts';
 
 /** Turns what a query's snippet printed into its answer; never throws: what cannot be read is unknown. */
 export function parseAnswer(query: Query, frame: FrameContent | undefined): Seen<AnswerOf<Query>> {
@@ -10,6 +11,7 @@ export function parseAnswer(query: Query, frame: FrameContent | undefined): Seen
   if (frame.exitCode !== 0) return { state: 'unknown', reason: frame.stderr.trim() || `exit status ${frame.exitCode}` };
   if (query.kind === 'file') return parseFile(query, frame.stdout);
   if (query.kind === 'service') return { state: 'present', value: parseService(frame.stdout) };
+  if (query.kind === 'record') return { state: 'present', value: parseRecord(frame.stdout) };
   return { state: 'present', value: parseArtifact(frame.stdout) };
 }
 

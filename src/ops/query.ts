@@ -1,8 +1,10 @@
+import type { PackagesCommands, RecordSeen } from './record.ts';
+
 /**
  * What a step must know about a host. Queries are data: ops/compile.ts turns a list of them into one script, and two equal
  * queries are asked once. None of them changes the host.
  */
-export type Query = FileQuery | CommandQuery | ServiceQuery | ArtifactQuery;
+export type Query = FileQuery | CommandQuery | ServiceQuery | ArtifactQuery | RecordQuery;
 
 /** A file's type, mode, owner, size and sha256; its text only where `content` is asked for. */
 export interface FileQuery {
@@ -36,6 +38,12 @@ export interface ArtifactQuery {
   readonly name: string;
   /** Read every file and compare its digest, instead of trusting inode, size, mtime and ctime. */
   readonly verifyContent: boolean;
+}
+
+/** What the host was like before the installer changed it, and what the same things are like now. */
+export interface RecordQuery {
+  readonly kind: 'record';
+  readonly packages: PackagesCommands;
 }
 
 export interface FileSeen {
@@ -96,7 +104,9 @@ export type AnswerOf<Q extends Query> = Q extends FileQuery
     ? CommandSeen
     : Q extends ServiceQuery
       ? ServiceSeen
-      : ArtifactSeen;
+      : Q extends RecordQuery
+        ? RecordSeen
+        : ArtifactSeen;
 
 /** Answers by query. Asking for a query that was not declared is a defect and throws InternalError. */
 export type Answers = <Q extends Query>(query: Q) => Seen<AnswerOf<Q>>;

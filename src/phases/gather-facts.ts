@@ -27,6 +27,7 @@ export const gatherFacts: ClusterPhase<Cluster> = {
   runsOnDryRun: true,
   async run(cluster, context) {
     await readLocalFiles(cluster, (value) => context.emitter.addSecret(value));
+    await readRepositoryKeys(cluster);
     const gathered = await Promise.all(
       cluster.config.spec.hosts.map((config) => gatherMember(cluster, config, context.signal)),
     );
@@ -87,6 +88,12 @@ async function readLocalFiles(cluster: Cluster, addSecret: (value: string) => vo
     addSecret(header);
     cluster.secrets.set(registrySecretName(registry), header);
   }
+}
+
+/** Public keys of package repositories. */
+async function readRepositoryKeys(cluster: Cluster): Promise<void> {
+  for (const { name, keyFile } of cluster.config.spec.hostSettings.packageRepositories.repositories)
+    if (keyFile !== undefined) cluster.files.set(keyFile, await readText(keyFile, `key of package repository ${name}`));
 }
 
 async function readText(path: string, what: string): Promise<string> {

@@ -13,11 +13,8 @@ import {
   removeServiceStep,
 } from '../kubernetes/reset-steps.ts';
 import type { Action } from '../ops/action.ts';
-import { hostPaths } from '../ops/host-paths.ts';
 import { fileQuery } from '../ops/query.ts';
-import { absentStep, customStep, editStep } from '../steps/edit-step.ts';
-import { restoreSwapEntries } from '../steps/fstab.ts';
-import { editHostsBlock } from '../steps/hosts-block.ts';
+import { absentStep, customStep } from '../steps/edit-step.ts';
 
 /** Workers go first: while they leave, the control plane still answers. */
 export const resetWorkers: HostPhase<Cluster> = {
@@ -57,22 +54,6 @@ function resetSteps(member: Member, cluster: Cluster): Step[] {
     removeInterfacesStep(),
     removeRulesStep('iptables'),
     removeRulesStep('ip6tables'),
-    absentStep('kernel-parameters', '/etc/sysctl.d/90-installer.conf'),
-    absentStep('kernel-modules', '/etc/modules-load.d/installer.conf'),
-    editStep({
-      id: 'hosts-block',
-      path: '/etc/hosts',
-      summary: "remove the names of the cluster's hosts",
-      edit: (content) => editHostsBlock(content, []),
-    }),
-    editStep({
-      id: 'swap-entries',
-      path: '/etc/fstab',
-      summary: 'restore swap',
-      edit: restoreSwapEntries,
-      then: [{ kind: 'run', argv: ['swapon', '-a'], timeoutSeconds: 30 }],
-    }),
-    stateStep(),
   ];
 }
 
@@ -123,38 +104,6 @@ function restoreRuntimeStep(): Step {
         { kind: 'remove', path: containerdPaths.dropIn },
         { kind: 'service', unit: '', do: 'daemon-reload' },
         { kind: 'service', unit: 'containerd.service', do: 'restart' },
-      ],
-    });
-  });
-}
-
-/** What units were given and said. The lock and its generation stay until the next boot: another run may be waiting for them. */
-const removeOutputs = [
-  'find',
-  hostPaths.run,
-  '-mindepth',
-  '1',
-  '!',
-  '-name',
-  'lock',
-  '!',
-  '-name',
-  'generation',
-  '-delete',
-];
-
-/** The identity is the last to go: until then a run that was cut off goes on where it was. */
-function stateStep(): Step {
-  const state = fileQuery(hostPaths.state, { content: false });
-  return customStep('installer-state', [state], (seen) => {
-    if (seen(state).state === 'absent') return noChanges;
-    return changes({
-      summary: `remove ${hostPaths.state}`,
-      actions: [
-        { kind: 'run', argv: removeOutputs, timeoutSeconds: 10 },
-        { kind: 'remove', path: hostPaths.intent },
-        { kind: 'remove', path: hostPaths.artifacts },
-        { kind: 'remove', path: hostPaths.state },
       ],
     });
   });

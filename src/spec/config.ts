@@ -1,3 +1,7 @@
+import type { HostSettingsConfig } from './host-settings.ts';
+
+export type { HostSettingsConfig, PackageRepositories, PackageRepository } from './host-settings.ts';
+
 /** Any value that JSON can hold; the free-form overrides are made of these. */
 export type JsonValue = string | number | boolean | null | readonly JsonValue[] | { readonly [key: string]: JsonValue };
 export type JsonObject = Readonly<Record<string, JsonValue>>;
@@ -154,5 +158,6 @@ export interface ClusterConfig {
     readonly runtime: RuntimeConfig;
     readonly artifacts: ArtifactsConfig;
     readonly checks: ChecksConfig;
+    readonly hostSettings: HostSettingsConfig;
   };
 }

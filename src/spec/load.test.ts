@@ -63,6 +63,26 @@ describe('a valid file', () => {
               "workerMemoryMiB": 700,
             },
           },
+          "hostSettings": {
+            "apparmor": "leave",
+            "coreDumps": "leave",
+            "firewall": "leave",
+            "hostsFile": "manage",
+            "installTools": "required",
+            "journald": {},
+            "limits": {},
+            "manageHostname": false,
+            "modules": [],
+            "packageRepositories": {
+              "exclusive": false,
+              "repositories": [],
+            },
+            "packages": [],
+            "selinux": "leave",
+            "swap": "off",
+            "sysctl": {},
+            "unattendedUpgrades": "leave",
+          },
           "hosts": [
             {
               "address": "10.0.0.11",

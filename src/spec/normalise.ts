@@ -4,6 +4,7 @@ import {
   type BastionConfig,
   type ClusterConfig,
   type HostConfig,
+  type HostSettingsConfig,
   type KubernetesConfig,
   type RegistryConfig,
   type SecretSource,
@@ -41,6 +42,7 @@ export function normaliseClusterFile(file: ClusterFile, bases: PathBases): Clust
         containerd: withoutUndefined(spec.runtime.containerd),
         registries: mapValues(spec.runtime.registries, (registry) => normaliseRegistry(registry, bases)),
       },
+      hostSettings: normaliseHostSettings(spec.hostSettings, bases),
       artifacts: {
         mirrors: mapValues(spec.artifacts.mirrors, trimSlashes),
         catalogs: spec.artifacts.catalogs.map((path) => resolvePath(path, bases)),
@@ -130,6 +132,29 @@ function normaliseRegistry(registry: FileRegistry, bases: PathBases): RegistryCo
           ? undefined
           : { username: registry.credentials.username, password },
     }),
+  };
+}
+
+function normaliseHostSettings(settings: ClusterFile['spec']['hostSettings'], bases: PathBases): HostSettingsConfig {
+  const { limits, journald, packageRepositories } = settings;
+  const { timeZone, ntp, defaultTasksMax, transparentHugepages, ...plain } = settings;
+  return {
+    ...plain,
+    ...withoutUndefined({ timeZone, ntp, defaultTasksMax, transparentHugepages }),
+    limits: limits === undefined ? {} : withoutUndefined(limits),
+    journald: journald === undefined ? {} : withoutUndefined(journald),
+    packageRepositories: {
+      exclusive: packageRepositories?.exclusive ?? false,
+      repositories: (packageRepositories?.repositories ?? []).map((repository) => ({
+        name: repository.name,
+        url: trimSlashes(repository.url),
+        suites: repository.suites,
+        components: repository.components,
+        ...withoutUndefined({
+          keyFile: repository.keyFile === undefined ? undefined : resolvePath(repository.keyFile, bases),
+        }),
+      })),
+    },
   };
 }
 

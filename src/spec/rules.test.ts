@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { parseClusterConfig } from './load.ts';
 import { type Issue, formatPath } from './problems.ts';
 import { checkRules, clusterRules } from './rules.ts';
-import type { ClusterConfig, HostConfig, KubernetesConfig, NetworkConfig } from './schema.ts';
+import type { ClusterConfig, HostConfig, KubernetesConfig, PackageRepository, NetworkConfig } from './schema.ts';
 
 type Spec = ClusterConfig['spec'];
 
@@ -31,6 +31,22 @@ const network = (change: Partial<NetworkConfig>, more: Partial<Spec> = {}): Part
 const kubernetes = (change: Partial<KubernetesConfig>): Partial<Spec> => ({
   kubernetes: { ...base.kubernetes, ...change },
 });
+const hostSettings = (change: Partial<Spec['hostSettings']>): Partial<Spec> => ({
+  hostSettings: { ...base.hostSettings, ...change },
+});
+const repositories = (...list: Partial<PackageRepository>[]): Partial<Spec> =>
+  hostSettings({
+    packageRepositories: {
+      exclusive: false,
+      repositories: list.map((item, index) => ({
+        name: `r${index}`,
+        url: 'http://m',
+        suites: [],
+        components: [],
+        ...item,
+      })),
+    },
+  });
 const ipv6 = { podSubnets: ['fd00:10:244::/56'], serviceSubnets: ['fd00:10:96::/112'] };
 const ipv6Host = { hosts: [{ ...controlPlane, address: 'fd00::1', internalAddress: 'fd00::1' }] };
 const manyHosts = (count: number): Partial<Spec> =>
@@ -239,6 +255,50 @@ describe.each<{ id: string; holds: Partial<Spec>[]; breaks: [Partial<Spec>, stri
       [
         network({ serviceSubnets: ['fd00::/64'] }),
         'spec.network.serviceSubnets[0]: fd00::/64 is too large; the prefix must lie between /108 and /124',
+      ],
+    ],
+  },
+  {
+    id: 'sysctl-lets-forward',
+    holds: [{}, hostSettings({ sysctl: { 'net.ipv4.ip_forward': '1', 'vm.swappiness': '10' } })],
+    breaks: [
+      [
+        hostSettings({ sysctl: { 'net.ipv4.ip_forward': '0' } }),
+        'spec.hostSettings.sysctl["net.ipv4.ip_forward"]: Kubernetes needs net.ipv4.ip_forward = 1; leave it out',
+      ],
+    ],
+  },
+  {
+    id: 'swap-fits-kubelet',
+    holds: [{}, { ...hostSettings({ swap: 'leave' }), ...kubernetes({ kubelet: { failSwapOn: false } }) }],
+    breaks: [
+      [
+        hostSettings({ swap: 'leave' }),
+        'spec.hostSettings.swap: kubelet does not start where swap is on; set spec.kubernetes.kubelet.failSwapOn: false, too',
+      ],
+    ],
+  },
+  {
+    id: 'repository-names-unique',
+    holds: [{}, repositories({}, {})],
+    breaks: [
+      [
+        repositories({ name: 'a' }, { name: 'a' }),
+        'spec.hostSettings.packageRepositories.repositories[1].name: "a" is the name of repository 1, too',
+      ],
+    ],
+  },
+  {
+    id: 'repository-components-fit',
+    holds: [{}, repositories({}, { suites: ['x'], components: ['main'] }, { suites: ['x/'] })],
+    breaks: [
+      [
+        repositories({ suites: ['x/'], components: ['main'] }),
+        'spec.hostSettings.packageRepositories.repositories[0].components: components need suites that are no paths',
+      ],
+      [
+        repositories({ suites: ['x'] }),
+        'spec.hostSettings.packageRepositories.repositories[0]: suites need components, such as main',
       ],
     ],
   },

@@ -1,4 +1,5 @@
 import type { ClusterConfig } from './config.ts';
+import { hostSettingsRules } from './rules-host-settings.ts';
 import { hostRules } from './rules-hosts.ts';
 import { networkRules } from './rules-network.ts';
 import type { Rule } from './rule.ts';
@@ -21,7 +22,12 @@ const overridesWithoutIdentity: Rule = {
 };
 
 /** Every rule of a cluster file. */
-export const clusterRules: readonly Rule[] = [...hostRules, ...networkRules, overridesWithoutIdentity];
+export const clusterRules: readonly Rule[] = [
+  ...hostRules,
+  ...networkRules,
+  ...hostSettingsRules,
+  overridesWithoutIdentity,
+];
 
 /** All issues of the rules that read none of the `unreadable` sections. */
 export function checkRules(spec: ClusterConfig['spec'], unreadable: ReadonlySet<string> = new Set()): Issue[] {

@@ -22,6 +22,7 @@ import {
   checkTaint,
   checkUserName,
 } from './formats.ts';
+import { hostSettings } from './schema-host-settings.ts';
 import { byServer, freeForm, path, port, secretSource, text } from './schema-values.ts';
 
 export type * from './config.ts';
@@ -260,6 +261,9 @@ export const clusterFileSchema = z.strictObject({
       runtime: runtime.prefault({}).describe('Container runtime and the registries that it pulls from.'),
       artifacts: artifacts.prefault({}).describe('Where binaries and images come from.'),
       checks: checks.prefault({}).describe('What is expected of the hosts; docs/checks.md lists the checks.'),
+      hostSettings: hostSettings
+        .prefault({})
+        .describe('How the hosts are set up; docs/tuning.md has every change, and how it is undone.'),
     })
     .describe('The wanted cluster.'),
 });

@@ -1,5 +1,5 @@
 import { blocked, changes, noChanges, type Step } from '../engine/step.ts';
-import type { Action } from '../ops/action.ts';
+import type { Action, RecordedFile } from '../ops/action.ts';
 import { fileQuery, type Query, type Answers } from '../ops/query.ts';
 import { sha256 } from './file-step.ts';
 
@@ -10,6 +10,8 @@ export interface EditStepInput {
   /** The text as it should be, from the text that is there ('' where there is none). Editing twice changes nothing more. */
   edit(content: string): string;
   readonly then?: readonly Action[];
+  /** What was there before is kept and put back by reset and restore-host. */
+  readonly record?: RecordedFile;
 }
 
 /** Changes a part of a file that is not ours alone; mode and owner stay. */
@@ -40,7 +42,14 @@ export function editStep(input: EditStepInput): Step {
         before: answer.state === 'present' ? before : undefined,
         after,
         actions: [
-          { kind: 'write-file', path: input.path, content: after, mode, keepOwner: true },
+          {
+            kind: 'write-file',
+            path: input.path,
+            content: after,
+            mode,
+            keepOwner: true,
+            ...(input.record === undefined ? {} : { record: input.record }),
+          },
           ...(input.then ?? []),
         ],
       });

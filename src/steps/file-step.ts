@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { blocked, changes, noChanges, type Change, type Step } from '../engine/step.ts';
-import type { Action } from '../ops/action.ts';
+import type { Action, RecordedFile } from '../ops/action.ts';
 import { fileQuery } from '../ops/query.ts';
 import { fillSecrets, type Secrets } from '../ops/secrets.ts';
 
@@ -12,6 +12,8 @@ export interface FileStepInput {
   /** Octal: `644`. */
   readonly mode: string;
   readonly secrets?: Secrets;
+  /** What was there before is kept and put back by reset and restore-host. */
+  readonly record?: RecordedFile;
   /** Where a file of somebody else is there, it is kept under this name before the first write. */
   readonly keepAs?: string;
   /** Done after the file is written, in the same change. */
@@ -46,7 +48,7 @@ export function fileStep(input: FileStepInput): Step {
         ...(input.disruptive === true ? { disruptive: true } : {}),
         actions: [
           ...keep(input, file !== undefined && file.content?.startsWith(ownMark) !== true),
-          { kind: 'write-file', path, content, mode },
+          { kind: 'write-file', path, content, mode, ...(input.record === undefined ? {} : { record: input.record }) },
           ...(input.then ?? []),
         ],
       };

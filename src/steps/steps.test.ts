@@ -133,24 +133,18 @@ describe('serviceStep', () => {
 describe('sysctlStep', () => {
   const path = '/etc/sysctl.d/90-installer.conf';
   const settings: readonly SysctlSetting[] = [
-    { key: 'net.ipv4.ip_forward', value: 1 },
-    { key: 'vm.max_map_count', value: 262144, raiseOnly: true },
+    { key: 'net.ipv4.ip_forward', value: '1', isRequired: true },
+    { key: 'vm.max_map_count', value: '262144', raiseOnly: true },
   ];
   const step = sysctlStep('kernel-parameters', path, settings);
   const text = (forward: number, maps: number): string =>
-    `# Written by the installer for Kubernetes; installer reset removes it.\nnet.ipv4.ip_forward = ${forward}\nvm.max_map_count = ${maps}\n`;
+    `# Written by the installer for Kubernetes; installer reset and restore-host take it away.\nnet.ipv4.ip_forward = ${forward}\nvm.max_map_count = ${maps}\n`;
 
-  /** `sysctl -p` does what the file says. */
-  function host(forward: string | undefined, maps: string, file?: string): FakeHost {
+  function host(forward: string | undefined, maps: string, file?: string, elsewhere = ''): FakeHost {
     const made = createFakeHost('n1', { files: { '/proc/sys/vm/max_map_count': maps } });
     if (forward !== undefined) made.write('/proc/sys/net/ipv4/ip_forward', forward);
     if (file !== undefined) made.write(path, file);
-    made.on('sysctl -q -p', () => {
-      for (const [, key = '', value = ''] of (made.text(path) ?? '').matchAll(/^(\S+) = (\S+)$/gm)) {
-        made.write(`/proc/sys/${key.replaceAll('.', '/')}`, `${value}\n`);
-      }
-      return '';
-    });
+    made.on('/bin/sh -c grep -Hs', elsewhere);
     return made;
   }
 

@@ -1,66 +1,185 @@
-import { blocked, changes, noChanges, type Step } from '../engine/step.ts';
-import { fileQuery } from '../ops/query.ts';
+import { blocked, changes, noChanges, type Step, type StepPlan } from '../engine/step.ts';
+import { commandQuery, fileQuery } from '../ops/query.ts';
 
 export interface SysctlSetting {
   readonly key: string;
-  readonly value: number;
-  /** Limits are only raised: a greater value that is there already stays. */
+  readonly value: string;
+  /** The user asked for it in the cluster file: it wins over what is set elsewhere on the host. */
+  readonly isOwn?: boolean;
+  /** Kubernetes does not work without it. */
+  readonly isRequired?: boolean;
+  /** A limit is only raised: a greater value that is there already stays. */
   readonly raiseOnly?: boolean;
+  /** A list of ports and ranges: what is in it already stays. */
+  readonly addsPorts?: boolean;
+}
+
+/** Settings by somebody else: lines `FILE:key = value` of everything that is read at boot beside our file. */
+const elsewhere = commandQuery(['/bin/sh', '-c', 'grep -Hs "^[^#;]*=" /etc/sysctl.conf /etc/sysctl.d/*.conf; exit 0']);
+
+interface Row {
+  readonly setting: SysctlSetting;
+  readonly current: string | undefined;
+  readonly wanted: string;
+  /** Set elsewhere by somebody else, and left so. */
+  readonly keptFrom?: string;
 }
 
 /** Makes kernel parameters hold now and after a reboot, through one file of ours. */
 export function sysctlStep(id: string, path: string, settings: readonly SysctlSetting[]): Step {
   const file = fileQuery(path);
-  const values = settings.map((setting) => ({
-    setting,
-    query: fileQuery(`/proc/sys/${setting.key.replaceAll('.', '/')}`),
-  }));
+  // One program reads them all: `PATH:value`, a line each, and no line for what is not there.
+  const values = commandQuery(['grep', '-sH', '', ...settings.map(({ key }) => procPath(key))]);
   return {
     id,
-    observe: [file, ...values.map(({ query }) => query)],
+    observe: [file, elsewhere, values],
     plan(seen) {
       const fileSeen = seen(file);
-      if (fileSeen.state === 'unknown')
-        return blocked(
-          'FILE_UNREADABLE',
-          `cannot read ${path}: ${fileSeen.reason}`,
-          'see whether the file system is healthy',
-        );
+      const others = seen(elsewhere);
+      const valuesSeen = seen(values);
+      if (fileSeen.state === 'unknown') return unreadable(path, fileSeen.reason);
+      if (others.state === 'unknown') return unreadable('/etc/sysctl.d', others.reason);
+      if (valuesSeen.state !== 'present')
+        return unreadable('/proc/sys', valuesSeen.state === 'unknown' ? valuesSeen.reason : 'there is no grep');
+      const running = parseValues(valuesSeen.value.stdout);
       const content = fileSeen.state === 'present' ? (fileSeen.value.content ?? '') : '';
-      const rows = values.map(({ setting, query }) => {
-        const answer = seen(query);
-        const current = answer.state === 'present' ? Number(answer.value.content?.trim()) : undefined;
-        return { setting, current, wanted: wantedValue(setting, current, parseSetting(content, setting.key)) };
-      });
-      const after = renderSysctlFile(rows.map(({ setting, wanted }) => [setting.key, wanted]));
-      const wrong = rows.filter(({ current, wanted }) => current !== wanted);
-      if (wrong.length === 0 && after === content) return noChanges;
-      const shown = wrong.map(({ setting, current, wanted }) => `${setting.key} ${current ?? 'unset'} -> ${wanted}`);
-      return changes({
-        summary: `set kernel parameters${shown.length === 0 ? '' : `: ${shown.join(', ')}`}`,
-        before: fileSeen.state === 'present' ? content : undefined,
-        after,
-        actions: [
-          { kind: 'write-file', path, content: after, mode: '644' },
-          { kind: 'run', argv: ['sysctl', '-q', '-p', path], timeoutSeconds: 20 },
-        ],
-      });
+      const foreign = parseElsewhere(others.state === 'present' ? others.value.stdout : '', path);
+      const rows: Row[] = [];
+      for (const setting of settings) {
+        const current = running.get(procPath(setting.key));
+        // A kernel without it needs no tuning of it.
+        if (current === undefined && setting.isRequired !== true && setting.isOwn !== true) continue;
+        const other = foreign.get(setting.key);
+        const wanted = wantedValue(setting, current, parseSetting(content, setting.key));
+        if (other === undefined || isEnough(setting, other.value, wanted)) rows.push({ setting, current, wanted });
+        else if (setting.isOwn !== true && setting.isRequired !== true)
+          rows.push({ setting, current, wanted: current ?? other.value, keptFrom: other.file });
+        else if (isReadLater(other.file, path)) return conflict(setting, other);
+        else rows.push({ setting, current, wanted });
+      }
+      return planRows(path, fileSeen.state === 'present' ? content : undefined, rows);
     },
   };
 }
 
+function planRows(path: string, before: string | undefined, rows: readonly Row[]): StepPlan {
+  const after = renderSysctlFile(rows);
+  const wrong = rows.filter(({ current, wanted }) => current !== wanted);
+  if (wrong.length === 0 && after === before) return noChanges;
+  const shown = wrong.map(({ setting, current, wanted }) => `${setting.key} ${current ?? 'unset'} -> ${wanted}`);
+  const kept = rows.flatMap(({ setting, current, keptFrom }) =>
+    keptFrom === undefined ? [] : [`${setting.key} stays ${current ?? 'unset'} (${keptFrom})`],
+  );
+  const said = [...shown, ...kept].join(', ');
+  return changes({
+    summary: `set kernel parameters${said === '' ? '' : `: ${said}`}`,
+    before,
+    after,
+    actions: [
+      ...(wrong.length === 0
+        ? []
+        : [
+            {
+              kind: 'kernel-values',
+              values: wrong.map(({ setting, wanted }) => ({ path: procPath(setting.key), value: wanted })),
+              record: true,
+            } as const,
+          ]),
+      { kind: 'write-file', path, content: after, mode: '644', record: {} },
+    ],
+  });
+}
+
+/** `net.ipv4.conf.eth0/1.rp_filter`: in sysctl.d a slash in a name stands for a dot of an interface. */
+export function procPath(key: string): string {
+  return `/proc/sys/${key.replaceAll(/[./]/g, (mark) => (mark === '.' ? '/' : '.'))}`;
+}
+
 /** A limit stays where it is higher already, whether the kernel or our file of an earlier run says so. */
-function wantedValue(setting: SysctlSetting, current: number | undefined, inFile: number | undefined): number {
+function wantedValue(setting: SysctlSetting, current: string | undefined, inFile: string | undefined): string {
+  if (setting.addsPorts === true) {
+    if (current === undefined || current === '') return setting.value;
+    return coversPorts(current, setting.value) ? current : `${current},${setting.value}`;
+  }
   if (setting.raiseOnly !== true) return setting.value;
-  return Math.max(setting.value, current ?? 0, inFile ?? 0);
+  const known = [setting.value, current, inFile].map(Number).filter(Number.isFinite);
+  return String(Math.max(...known));
 }
 
-function parseSetting(content: string, key: string): number | undefined {
+/** What somebody else set does what ours is for. */
+function isEnough(setting: SysctlSetting, other: string, wanted: string): boolean {
+  if (setting.addsPorts === true) return coversPorts(other, setting.value);
+  return setting.raiseOnly === true ? Number(other) >= Number(setting.value) : other === wanted;
+}
+
+/** Whether a list like `80,30000-32767` holds all ports of a range. */
+export function coversPorts(list: string, range: string): boolean {
+  const [from = 0, to = from] = range.split('-').map(Number);
+  return list.split(',').some((item) => {
+    const [first = 0, last = first] = item.split('-').map(Number);
+    return first <= from && last >= to;
+  });
+}
+
+/** By path; a value stands on one line. */
+function parseValues(text: string): Map<string, string> {
+  const lines = text.split('\n').filter((line) => line.includes(':'));
+  return new Map(
+    lines.map((line) => [line.slice(0, line.indexOf(':')), normalise(line.slice(line.indexOf(':') + 1))] as const),
+  );
+}
+
+interface Elsewhere {
+  readonly value: string;
+  readonly file: string;
+}
+
+/** By key; of several files the one that is read last. */
+function parseElsewhere(text: string, ownPath: string): Map<string, Elsewhere> {
+  const found = text.split('\n').flatMap((line): [string, Elsewhere][] => {
+    const match = /^(\/[^:]+):\s*-?([^=#;\s]+)\s*=\s*(.*)$/.exec(line);
+    if (match?.[1] === undefined || match[2] === undefined || match[1] === ownPath) return [];
+    // `net/ipv4/ip_forward` is the same name; only where a slash comes first do slashes part it.
+    const key = /^[^.]*\//.test(match[2])
+      ? match[2].replaceAll(/[./]/g, (mark) => (mark === '.' ? '/' : '.'))
+      : match[2];
+    return [[key, { value: normalise(match[3] ?? ''), file: match[1] }]];
+  });
+  return new Map(found.toSorted(([, a], [, b]) => (isReadLater(a.file, b.file) ? 1 : -1)));
+}
+
+/** Files of sysctl.d are read by name, and sysctl.conf behind all of them (procps) or as 99-sysctl.conf (systemd). */
+function isReadLater(file: string, than: string): boolean {
+  const name = (path: string): string =>
+    path === '/etc/sysctl.conf' ? '99-sysctl.conf' : path.slice(path.lastIndexOf('/') + 1);
+  return name(file) > name(than);
+}
+
+function normalise(value: string): string {
+  return value.trim().replaceAll(/\s+/g, ' ');
+}
+
+function parseSetting(content: string, key: string): string | undefined {
   const line = content.split('\n').find((candidate) => candidate.split('=')[0]?.trim() === key);
-  const value = Number(line?.split('=')[1]?.trim());
-  return Number.isFinite(value) ? value : undefined;
+  return line?.slice(line.indexOf('=') + 1).trim();
 }
 
-function renderSysctlFile(rows: readonly (readonly [string, number])[]): string {
-  return `# Written by the installer for Kubernetes; installer reset removes it.\n${rows.map(([key, value]) => `${key} = ${value}\n`).join('')}`;
+function renderSysctlFile(rows: readonly Row[]): string {
+  const lines = rows.map(({ setting, wanted, keptFrom }) =>
+    keptFrom === undefined ? `${setting.key} = ${wanted}\n` : `# ${setting.key} stays as ${keptFrom} sets it\n`,
+  );
+  return `# Written by the installer for Kubernetes; installer reset and restore-host take it away.\n${lines.join('')}`;
+}
+
+function conflict(setting: SysctlSetting, other: Elsewhere): StepPlan {
+  const why = setting.isOwn === true ? 'the cluster file wants' : 'Kubernetes needs';
+  return blocked(
+    'SYSCTL_CONFLICT',
+    `${why} ${setting.key} = ${setting.value}, but ${other.file}, which is read later at boot, sets ${other.value}`,
+    `take ${setting.key} out of ${other.file} on the host${setting.isOwn === true ? ', or out of the cluster file' : ''}, then run again`,
+  );
+}
+
+function unreadable(path: string, reason: string): StepPlan {
+  return blocked('FILE_UNREADABLE', `cannot read ${path}: ${reason}`, 'see whether the file system is healthy');
 }

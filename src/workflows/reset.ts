@@ -3,6 +3,7 @@ import { checkIdentity } from '../phases/check-identity.ts';
 import { connect } from '../phases/connect.ts';
 import { gatherFacts } from '../phases/gather-facts.ts';
 import { removeKubeconfig } from '../phases/remove-kubeconfig.ts';
+import { restoreHosts } from '../phases/restore-hosts.ts';
 import { resetControlPlanes, resetWorkers } from '../phases/reset-hosts.ts';
 import type { Emitter } from '../report/emitter.ts';
 import { loadClusterConfig } from '../spec/load.ts';
@@ -43,6 +44,7 @@ export async function runReset(
         checkIdentity,
         resetWorkers,
         resetControlPlanes,
+        restoreHosts,
         removeKubeconfig(kubeconfigFile),
       ],
       next: (status) =>

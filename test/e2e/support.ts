@@ -86,7 +86,7 @@ export async function stateOutsideFiles(host: LabHost): Promise<string> {
   ];
   const { stdout } = await must(
     host,
-    commands.map((command) => `echo "== ${command.slice(0, 20)}"; ${command}`).join('\n'),
+    commands.map((command, index) => `echo '== ${index + 1}'\n${command}`).join('\n'),
   );
   return stdout;
 }

@@ -37,7 +37,7 @@ fresh_cgroups() {
 boot() {
   for folder in ${folders.map(quote).join(' ')}; do echo 0 >"$folder/cgroup.procs"; done
   exec systemd-nspawn --keep-unit --register=no --resolv-conf=off -D ${quote(host.root)} -b \\
-    --machine=${host.machine} --network-bridge=${host.bridge} --console=read-only \\
+    --machine=${host.machine} --network-bridge=${host.bridge} --console=read-only --timezone=off \\
     --capability=all --drop-capability=CAP_SYS_TIME --system-call-filter=@known --bind-ro=/dev/kmsg
 }
 

@@ -11,7 +11,7 @@ export const rows: readonly (readonly string[])[] = [
   ['hosts', 'artifacts'],
   ['engine'],
   ['steps', 'kubernetes', 'charts'],
-  ['checks', 'health', 'bundle'],
+  ['checks', 'health', 'bundle', 'tuning'],
   ['addons'],
   ['phases'],
   ['workflows'],

@@ -24,6 +24,8 @@ export async function runTestCli(
       reset: unexpected,
       precheck: unexpected,
       diff: unexpected,
+      prepare: unexpected,
+      restoreHost: unexpected,
       listChecks: unexpected,
       validateConfig: unexpected,
       ...workflows,

@@ -61,14 +61,9 @@ function actAsKernel(host: FakeHost): void {
     else for (const name of ['iptables', 'ip6tables']) host.write(`/proc/sys/net/bridge/bridge-nf-call-${name}`, '1\n');
     return '';
   });
-  host.on('sysctl -q -p', (argv) => {
-    for (const [, key = '', value = ''] of (host.text(argv.at(-1) ?? '') ?? '').matchAll(/^(\S+) = (\S+)$/gm)) {
-      host.write(`/proc/sys/${key.replaceAll('.', '/')}`, `${value}\n`);
-    }
-    return '';
-  });
+  host.on('/bin/sh -c grep -Hs', '');
   host.on('swapoff -a', () => (host.write('/proc/swaps', 'Filename\tType\tSize\tUsed\tPriority\n'), ''));
-  host.on('swapon -a', '');
+  host.on('swapon /swap.img', () => (host.write('/proc/swaps', bareFiles['/proc/swaps'] ?? ''), ''));
   host.on('systemctl', '');
   host.on('rm -f', ([, , ...paths]) => (paths.forEach((path) => host.files.delete(path)), ''));
   // The folders of this model exist only through their files: there are no empty ones.

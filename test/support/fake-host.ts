@@ -14,6 +14,7 @@ import {
   type Seen,
   type ServiceSeen,
 } from '../../src/ops/query.ts';
+import { createFakeRecord, type FakeRecord } from './fake-record.ts';
 import { fillSecrets, type Secrets } from '../../src/ops/secrets.ts';
 
 export interface FakeFile {
@@ -42,6 +43,10 @@ export interface FakeHost extends Host {
   readonly files: Map<string, FakeFile>;
   readonly services: Map<string, ServiceSeen>;
   readonly artifacts: Map<string, ArtifactSeen>;
+  readonly record: FakeRecord;
+  /** Names of installed packages, and what speaks against removing those that the record names. */
+  readonly packages: Set<string>;
+  readonly objections: string[];
   /** Why a file, unit or record cannot be read, by path or name. */
   readonly unreadable: Map<string, string>;
   /** Lines of all actions that were done, in order. */
@@ -68,6 +73,9 @@ export function createFakeHost(name: string, model: FakeModel = {}): FakeHost {
   const services = new Map<string, ServiceSeen>();
   const artifacts = new Map(Object.entries(model.artifacts ?? {}));
   const unreadable = new Map<string, string>();
+  const packages = new Set<string>();
+  const objections: string[] = [];
+  const record = createFakeRecord(files, services, packages, () => objections);
   const commands: { readonly matches: (line: string) => boolean; readonly handler: CommandHandler }[] = [];
   const known = new Map<string, Seen<AnswerOf<Query>>>();
   const done: string[] = [];
@@ -92,6 +100,19 @@ export function createFakeHost(name: string, model: FakeModel = {}): FakeHost {
   }
   for (const [unit, service] of Object.entries(model.services ?? {})) services.set(unit, toService(service));
 
+  /** `grep -sH '' PATH…` reads several files at once. */
+  function grepAll(paths: readonly string[]): string {
+    const found = paths.flatMap((path) => {
+      const text = files.get(path)?.content;
+      return text === undefined ? [] : [`${path}:${text.trim()}\n`];
+    });
+    return found.join('');
+  }
+  commands.push({
+    matches: (line) => line.startsWith('grep -sH  /proc/sys/'),
+    handler: (argv) => grepAll(argv.slice(3)),
+  });
+
   function answerCommand(argv: readonly string[], stdin: string): Seen<CommandSeen> {
     const line = argv.join(' ');
     const found = commands.findLast(({ matches }) => matches(line));
@@ -107,6 +128,10 @@ export function createFakeHost(name: string, model: FakeModel = {}): FakeHost {
 
   function answer(query: Query): Seen<AnswerOf<Query>> {
     if (query.kind === 'command') return answerCommand(query.argv, query.stdin ?? '');
+    if (query.kind === 'record') {
+      const seen = record.seen();
+      return seen === undefined ? { state: 'absent' } : { state: 'present', value: seen };
+    }
     const key = query.kind === 'file' ? query.path : query.kind === 'service' ? query.unit : query.name;
     const reason = unreadable.get(key);
     if (reason !== undefined) return { state: 'unknown', reason };
@@ -136,6 +161,8 @@ export function createFakeHost(name: string, model: FakeModel = {}): FakeHost {
   /** Exit status and output, as the script would give them. */
   function perform(action: Action, secrets: Secrets): { exitCode: number; output: string } {
     const ok = { exitCode: 0, output: '' };
+    record.keep(action, action.kind === 'write-file' ? fillSecrets(action.content, secrets) : undefined);
+    if (record.perform(action)) return ok;
     switch (action.kind) {
       case 'write-file':
         write(action.path, fillSecrets(action.content, secrets), { mode: action.mode });
@@ -166,6 +193,8 @@ export function createFakeHost(name: string, model: FakeModel = {}): FakeHost {
         const { exitCode, output } = run(action.argv);
         return exitCode === 0 ? ok : { exitCode: 124, output };
       }
+      default:
+        throw new InternalError(`nobody does ${action.kind}`);
     }
   }
 
@@ -187,6 +216,9 @@ export function createFakeHost(name: string, model: FakeModel = {}): FakeHost {
     files,
     services,
     artifacts,
+    record,
+    packages,
+    objections,
     unreadable,
     done,
     faults,
@@ -308,6 +340,8 @@ function performService(
     stop: { activeState: 'inactive', subState: 'dead', mainPid: 0, startedWithDigest: undefined },
     enable: { unitFileState: 'enabled' },
     disable: { unitFileState: 'disabled' },
+    mask: { unitFileState: 'masked' },
+    unmask: { unitFileState: 'disabled' },
   }[verb];
   services.set(unit, { ...before, ...changes });
   return ok;

@@ -1,5 +1,6 @@
 import { architectures } from '../../artifacts/catalog.ts';
 import { versionsOf } from '../../kubernetes/cluster.ts';
+import { installableTools, recommendedTools, requiredTools } from '../../kubernetes/needed-tools.ts';
 import type { HostCheck } from '../check.ts';
 
 export const architectureSupported: HostCheck = {
@@ -44,37 +45,33 @@ export const cgroupVersion: HostCheck = {
 };
 
 /** What phases, kubeadm and kubelet call; source: kubeadm's preflight for the latter. */
-const required = [
-  'tar',
-  'ip',
-  'ss',
-  'iptables',
-  'mount',
-  'nsenter',
-  'sysctl',
-  'swapoff',
-  'flock',
-  'sha256sum',
-  'systemd-run',
-  'xargs',
-  'diff',
-  'timeout',
-];
-const recommended = ['conntrack', 'ethtool', 'socat', 'tc'];
 
 export const toolsPresent: HostCheck = {
   id: 'tools-present',
   scope: 'host',
   title: 'Tools are missing',
   severity: 'error',
-  expected: `${required.join(', ')}, and curl or wget`,
+  expected: `${requiredTools.join(', ')}, and curl or wget`,
   remedy: 'install the packages that bring them (iproute2, iptables, util-linux, procps, findutils, diffutils, curl)',
   source: 'kubeadm preflight: FileExisting; what the phases of the installer call',
-  run({ facts }) {
-    const missing = required.filter((tool) => !facts.tools.has(tool));
-    if (!facts.tools.has('curl') && !facts.tools.has('wget')) missing.push('curl or wget');
-    const useful = recommended.filter((tool) => !facts.tools.has(tool));
+  run(member, cluster) {
+    const { facts } = member;
+    const installed = installableTools(member, cluster);
+    const willCome = (tool: string): boolean => installed.some((item) => item.tool === tool);
+    const lacking: string[] = requiredTools.filter((tool) => !facts.tools.has(tool));
+    const missing = lacking.filter((tool) => !willCome(tool));
+    if (!facts.tools.has('curl') && !facts.tools.has('wget') && !willCome('curl')) missing.push('curl or wget');
+    const useful = recommendedTools.filter((tool) => !facts.tools.has(tool) && !willCome(tool));
     return [
+      ...(installed.length === 0
+        ? []
+        : [
+            {
+              actual: `missing: ${installed.map(({ tool }) => tool).join(', ')}`,
+              severity: 'info',
+              remedy: `nothing to do: prepare-hosts installs ${[...new Set(installed.map((item) => item.package))].join(', ')}`,
+            } as const,
+          ]),
       ...(missing.length === 0 ? [] : [{ actual: `missing: ${missing.join(', ')}` }]),
       ...(useful.length === 0
         ? []
@@ -82,7 +79,7 @@ export const toolsPresent: HostCheck = {
             {
               actual: `missing: ${useful.join(', ')}`,
               severity: 'warning',
-              expected: recommended.join(', '),
+              expected: recommendedTools.join(', '),
               remedy: 'install conntrack, ethtool, socat and iproute2; port-forward and some network plugins need them',
             } as const,
           ]),

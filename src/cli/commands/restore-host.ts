@@ -1,0 +1,49 @@
+import type { Command } from 'commander';
+import type { CliContext } from '../context.ts';
+import { addConfigOption, collect, configFileOf, examples, parseCount, type GlobalOptions } from '../options.ts';
+import { runCommand } from '../run-command.ts';
+
+interface Options extends GlobalOptions {
+  readonly host: readonly string[];
+  readonly dryRun: boolean;
+  readonly concurrency: number;
+}
+
+export function addRestoreHost(program: Command, context: CliContext): void {
+  const command = program
+    .command('restore-host')
+    .summary('put back what prepare changed')
+    .description(
+      'Puts every host back to what its record says was there before prepare or cluster-create: files, kernel parameters, services, swap and packages. A file that was edited since is kept and named. Refuses a host on which the cluster still stands; reset is for that.',
+    );
+  addConfigOption(command);
+  command
+    .option('--host <name...>', 'only this host of the cluster file; may be repeated', collect, [])
+    .option('--dry-run', 'show what would be put back on which host, and change nothing', false)
+    .option('--concurrency <n>', 'most hosts to work on at the same time', parseCount, 100)
+    .addHelpText(
+      'after',
+      examples([
+        'installer restore-host -c clusterConfig.yaml --dry-run',
+        'installer restore-host -c clusterConfig.yaml --host worker1',
+      ]),
+    )
+    .action(async () => {
+      const configFile = configFileOf(command);
+      const options = command.optsWithGlobals<Options>();
+      await runCommand(context, options, (emitter, runId) =>
+        context.workflows.restoreHost(
+          {
+            configFile,
+            hosts: options.host,
+            dryRun: options.dryRun,
+            concurrency: options.concurrency,
+            runId,
+            ...(options.logFile === undefined ? {} : { logFile: options.logFile }),
+          },
+          emitter,
+          context.signal,
+        ),
+      );
+    });
+}

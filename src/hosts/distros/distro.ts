@@ -1,0 +1,18 @@
+import type { PackageManagerName } from '../packages/package-manager.ts';
+
+/** What differs from one distribution to the next, as data. */
+export interface Distro {
+  /** Name for people. */
+  readonly name: string;
+  /** ID of os-release(5); several where a vendor changed it. */
+  readonly ids: readonly string[];
+  /** In the order of preference; the first one that is on the host is taken. */
+  readonly packageManagers: readonly PackageManagerName[];
+  /** Package, or path of a file in a package, that brings a tool. */
+  readonly toolPackages: Readonly<Record<string, string>>;
+  readonly chrony: { readonly package: string; readonly unit: string; readonly config: string };
+  /** What upgrades packages by itself, where it is there. */
+  readonly upgradeUnits: readonly string[];
+  /** What must be known of it, one sentence each, with where it comes from. */
+  readonly quirks: readonly string[];
+}

@@ -1,0 +1,32 @@
+import type { PackageManager } from './package-manager.ts';
+
+/**
+ * Waits for a dpkg that somebody else runs. Files of configuration that were changed stay, and services are neither asked about
+ * (needrestart) nor recommended packages brought.
+ */
+const options = ['-q', '-y', '-o', 'DPkg::Lock::Timeout=300', '-o', 'Dpkg::Use-Pty=0'] as const;
+
+/** apt and dpkg of Debian and what is made of it. */
+export const apt: PackageManager = {
+  name: 'apt-get',
+  env: { DEBIAN_FRONTEND: 'noninteractive', NEEDRESTART_MODE: 'l', APT_LISTCHANGES_FRONTEND: 'none' },
+  record: {
+    list: ['dpkg-query', '-W', '-f', '${db:Status-Abbrev} ${Package}\\n'],
+    // Unlike apt-get, dpkg takes nothing away that was not named: it objects.
+    tryRemoval: ['dpkg', '--simulate', '--purge'],
+  },
+  findInstalled: (names) => ['dpkg-query', '-W', '-f', '${db:Status-Abbrev} ${Package}\\n', ...names],
+  refresh: ['apt-get', ...options, 'update'],
+  install: (names) => [
+    'apt-get',
+    ...options,
+    '-o',
+    'Dpkg::Options::=--force-confdef',
+    '-o',
+    'Dpkg::Options::=--force-confold',
+    '--no-install-recommends',
+    'install',
+    ...names,
+  ],
+  remove: (names) => ['dpkg', '--purge', ...names],
+};

@@ -1,0 +1,19 @@
+import type { PackagesCommands } from '../../ops/record.ts';
+
+export const packageManagerNames = ['apt-get', 'dnf', 'yum', 'zypper'] as const;
+export type PackageManagerName = (typeof packageManagerNames)[number];
+
+/** How packages are handled, as argument lists; none of them asks anything. */
+export interface PackageManager {
+  readonly name: PackageManagerName;
+  readonly record: PackagesCommands;
+  /** Environment of refresh, install and remove. */
+  readonly env: Readonly<Record<string, string>>;
+  /** Prints the names, of those given, that are installed, a line each; whatever its exit status. */
+  findInstalled(names: readonly string[]): readonly string[];
+  /** Brings the index of the repositories up to date. */
+  readonly refresh: readonly string[];
+  install(names: readonly string[]): readonly string[];
+  /** Removes these packages with their configuration, and nothing besides. */
+  remove(names: readonly string[]): readonly string[];
+}

@@ -1,0 +1,49 @@
+import { describe, expect, it } from 'vitest';
+import { choosePackageManager, packageManagerNames, type PackageManager } from './index.ts';
+
+function managerNamed(name: string): PackageManager {
+  const manager = choosePackageManager(packageManagerNames, new Set([name]));
+  if (manager === undefined) throw new Error(`no ${name}`);
+  return manager;
+}
+
+describe('a package manager', () => {
+  it.each<[string, string, string, string, string]>([
+    [
+      'apt-get',
+      'apt-get -q -y -o DPkg::Lock::Timeout=300 -o Dpkg::Use-Pty=0 update',
+      'apt-get -q -y -o DPkg::Lock::Timeout=300 -o Dpkg::Use-Pty=0 -o Dpkg::Options::=--force-confdef -o Dpkg::Options::=--force-confold --no-install-recommends install socat /x',
+      'dpkg --purge socat /x',
+      'dpkg --simulate --purge',
+    ],
+    [
+      'dnf',
+      'dnf -q -y makecache',
+      'dnf -q -y --setopt=install_weak_deps=False install socat /x',
+      'rpm -e socat /x',
+      'rpm -e --test',
+    ],
+    ['yum', 'yum -q -y makecache', 'yum -q -y install socat /x', 'rpm -e socat /x', 'rpm -e --test'],
+    [
+      'zypper',
+      'zypper --non-interactive --quiet refresh',
+      'zypper --non-interactive --quiet install --no-recommends --auto-agree-with-licenses socat /x',
+      'rpm -e socat /x',
+      'rpm -e --test',
+    ],
+  ])('%s is told what to do by argument lists', (name, refresh, install, remove, tryRemoval) => {
+    const manager = managerNamed(name);
+
+    expect(manager.refresh.join(' ')).toBe(refresh);
+    expect(manager.install(['socat', '/x']).join(' ')).toBe(install);
+    expect(manager.remove(['socat', '/x']).join(' ')).toBe(remove);
+    expect(manager.record.tryRemoval.join(' ')).toBe(tryRemoval);
+    expect(manager.findInstalled(['a', 'b']).slice(-2)).toEqual(['a', 'b']);
+  });
+
+  it('is the first that the distribution uses of those that are there', () => {
+    expect(choosePackageManager(['dnf', 'yum'], new Set(['yum', 'apt-get']))?.name).toBe('yum');
+    expect(choosePackageManager(['dnf', 'yum'], new Set(['yum', 'dnf']))?.name).toBe('dnf');
+    expect(choosePackageManager(['zypper'], new Set(['dnf']))).toBeUndefined();
+  });
+});

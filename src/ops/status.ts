@@ -1,0 +1,2 @@
+/** Exit status by which a query's snippet says "absent". */
+export const absentStatus = 44;

@@ -1,0 +1,67 @@
+import type { Rule } from './rule.ts';
+
+const base = ['spec', 'hostSettings'] as const;
+
+/** A cluster whose hosts do not forward is none. */
+const sysctlLetsForward: Rule = {
+  id: 'sysctl-lets-forward',
+  reads: ['hostSettings'],
+  check: ({ hostSettings }) =>
+    ['net.ipv4.ip_forward', 'net.bridge.bridge-nf-call-iptables', 'net.bridge.bridge-nf-call-ip6tables']
+      .filter((key) => (hostSettings.sysctl[key] ?? '1') !== '1')
+      .map((key) => ({ path: [...base, 'sysctl', key], reason: `Kubernetes needs ${key} = 1; leave it out` })),
+};
+
+const swapFitsKubelet: Rule = {
+  id: 'swap-fits-kubelet',
+  reads: ['hostSettings', 'kubernetes'],
+  check: ({ hostSettings, kubernetes }) =>
+    hostSettings.swap === 'leave' && kubernetes.kubelet['failSwapOn'] !== false
+      ? [
+          {
+            path: [...base, 'swap'],
+            reason: 'kubelet does not start where swap is on; set spec.kubernetes.kubelet.failSwapOn: false, too',
+          },
+        ]
+      : [],
+};
+
+const repositoryNamesUnique: Rule = {
+  id: 'repository-names-unique',
+  reads: ['hostSettings'],
+  check: ({ hostSettings }) => {
+    const names = hostSettings.packageRepositories.repositories.map(({ name }) => name);
+    return names.flatMap((name, index) =>
+      names.indexOf(name) === index
+        ? []
+        : [
+            {
+              path: [...base, 'packageRepositories', 'repositories', index, 'name'],
+              reason: `"${name}" is the name of repository ${names.indexOf(name) + 1}, too`,
+            },
+          ],
+    );
+  },
+};
+
+/** Components belong to suites; a suite that is a path (it ends with /) has none. */
+const repositoryComponentsFit: Rule = {
+  id: 'repository-components-fit',
+  reads: ['hostSettings'],
+  check: ({ hostSettings }) =>
+    hostSettings.packageRepositories.repositories.flatMap(({ suites, components }, index) => {
+      const path = [...base, 'packageRepositories', 'repositories', index, 'components'];
+      const arePaths = suites.every((suite) => suite.endsWith('/'));
+      if (components.length > 0 && arePaths) return [{ path, reason: 'components need suites that are no paths' }];
+      if (components.length === 0 && suites.some((suite) => !suite.endsWith('/')))
+        return [{ path: path.slice(0, -1), reason: 'suites need components, such as main' }];
+      return [];
+    }),
+};
+
+export const hostSettingsRules: readonly Rule[] = [
+  sysctlLetsForward,
+  swapFitsKubelet,
+  repositoryNamesUnique,
+  repositoryComponentsFit,
+];

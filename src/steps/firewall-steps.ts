@@ -1,0 +1,146 @@
+import { blocked, changes, noChanges, type Step } from '../engine/step.ts';
+import type { Action } from '../ops/action.ts';
+import { commandQuery, serviceQuery } from '../ops/query.ts';
+import { customStep } from './edit-step.ts';
+import { fileStep } from './file-step.ts';
+
+export interface Port {
+  /** `6443`, or a range `2379-2380`. */
+  readonly port: string;
+  readonly protocol: 'tcp' | 'udp';
+  /** What listens there. */
+  readonly purpose: string;
+}
+
+export interface OpenPortsInput {
+  readonly id: string;
+  readonly ports: readonly Port[];
+  /** Networks of pods and services: whatever comes from them passes. */
+  readonly networks: readonly string[];
+}
+
+export const firewallUnits = [
+  ...['firewalld.service', 'ufw.service', 'nftables.service', 'iptables.service', 'ip6tables.service'],
+] as const;
+
+/** Opens exactly the ports that are needed, in the firewall that is on. What it was like is recorded. */
+export function openPortsSteps(firewall: 'firewalld' | 'ufw' | undefined, input: OpenPortsInput): Step[] {
+  if (firewall === 'firewalld') return firewalldSteps(input);
+  return firewall === 'ufw' ? [ufwStep(input)] : [bareRulesStep(input)];
+}
+
+const service = 'installer-kubernetes';
+/** Does nothing where it does not run. */
+const reload = ['systemctl', 'try-reload-or-restart', 'firewalld.service'];
+
+/** A service of firewalld of our own, let into the default zone; pods and services are in the zone that trusts. */
+function firewalldSteps(input: OpenPortsInput): Step[] {
+  // Prints the default zone, its services and the sources of the trusted zone, a line each.
+  const query = commandQuery([
+    '/bin/sh',
+    '-c',
+    'z=$(firewall-cmd --get-default-zone) && echo "$z" && firewall-cmd --permanent --zone="$z" --list-services && firewall-cmd --permanent --zone=trusted --list-sources',
+  ]);
+  const zones = customStep(`${input.id}-zones`, [query], (seen) => {
+    const answer = seen(query);
+    if (answer.state !== 'present' || answer.value.exitCode !== 0)
+      return blocked(
+        'FIREWALL_UNKNOWN',
+        `firewalld does not answer: ${answer.state === 'present' ? answer.value.stderr.trim() : 'no firewall-cmd'}`,
+        'see whether firewalld runs on the host, then run again',
+      );
+    const [zone = '', services = '', sources = ''] = answer.value.stdout.split('\n');
+    const closed = !services.split(' ').includes(service);
+    const untrusted = input.networks.filter((network) => !sources.split(' ').includes(network));
+    if (!closed && untrusted.length === 0) return noChanges;
+    const opening: Action[] = [
+      ...(closed ? [run(['firewall-cmd', '--permanent', `--zone=${zone}`, `--add-service=${service}`])] : []),
+      ...untrusted.map((network) => run(['firewall-cmd', '--permanent', '--zone=trusted', `--add-source=${network}`])),
+    ];
+    const files = [
+      ...(closed ? [`/etc/firewalld/zones/${zone}.xml`] : []),
+      ...(untrusted.length > 0 ? ['/etc/firewalld/zones/trusted.xml'] : []),
+    ];
+    return changes({
+      summary: `let Kubernetes through firewalld: zone ${zone}${untrusted.length > 0 ? `, and ${untrusted.join(', ')}` : ''}`,
+      actions: [...around([...new Set(files)], [reload], opening), run(reload)],
+    });
+  });
+  return [
+    fileStep({
+      id: input.id,
+      path: `/etc/firewalld/services/${service}.xml`,
+      content: renderService(input.ports),
+      mode: '644',
+      record: { after: [reload] },
+      then: [run(reload)],
+    }),
+    zones,
+  ];
+}
+
+function renderService(ports: readonly Port[]): string {
+  const lines = ports.map(({ port, protocol }) => `  <port protocol="${protocol}" port="${port}"/>\n`);
+  return `<?xml version="1.0" encoding="utf-8"?>\n<!-- Written by the installer; installer reset and restore-host take it away. -->\n<service>\n  <short>Kubernetes</short>\n${lines.join('')}</service>\n`;
+}
+
+/** Rules of ufw, as its own commands write them. */
+function ufwStep(input: OpenPortsInput): Step {
+  const added = commandQuery(['ufw', 'show', 'added']);
+  const rules = [
+    ...input.ports.map(({ port, protocol }) => ['allow', `${port.replace('-', ':')}/${protocol}`]),
+    ...input.networks.flatMap((network) => [
+      ['allow', 'from', network],
+      ['route', 'allow', 'from', network],
+      ['route', 'allow', 'to', network],
+    ]),
+  ];
+  return customStep(input.id, [added], (seen) => {
+    const answer = seen(added);
+    if (answer.state !== 'present' || answer.value.exitCode !== 0)
+      return blocked('FIREWALL_UNKNOWN', 'ufw does not answer', 'see whether ufw works on the host, then run again');
+    const lines = answer.value.stdout.split('\n').map((line) => line.trim());
+    const isThere = (rule: readonly string[]): boolean => {
+      const text = `ufw ${rule.join(' ')}`;
+      return lines.some((line) => line === text || line.startsWith(`${text} comment `));
+    };
+    const missing = rules.filter((rule) => !isThere(rule));
+    if (missing.length === 0) return noChanges;
+    return changes({
+      summary: `let Kubernetes through ufw: ${missing.map((rule) => rule.slice(1).join(' ')).join(', ')}`,
+      actions: around(
+        ['/etc/ufw/user.rules', '/etc/ufw/user6.rules'],
+        [['ufw', 'reload']],
+        missing.map((rule) => run(['ufw', ...rule])),
+      ),
+    });
+  });
+}
+
+/** Rules that somebody wrote into a file of their own are theirs. */
+function bareRulesStep(input: OpenPortsInput): Step {
+  const queries = ['nftables.service', 'iptables.service'].map((unit) => serviceQuery(unit));
+  return customStep(input.id, queries, (seen) => {
+    const active = queries.find((query) => {
+      const answer = seen(query);
+      return answer.state === 'present' && answer.value.activeState === 'active';
+    });
+    if (active === undefined) return noChanges;
+    return blocked(
+      'FIREWALL_BY_HAND',
+      `${active.unit} loads rules of your own, which the installer does not rewrite`,
+      `let these pass in them and set firewall: leave, or set firewall: disable: ${input.ports.map(({ port, protocol }) => `${port}/${protocol}`).join(', ')}, and everything from ${input.networks.join(', ')}`,
+    );
+  });
+}
+
+/** Files that another program changes, recorded before and after. */
+function around(paths: readonly string[], after: readonly (readonly string[])[], actions: readonly Action[]): Action[] {
+  const record = (when: 'before' | 'after'): Action[] =>
+    paths.map((path) => ({ kind: 'record', thing: { kind: 'file', path, when, record: { after } } }));
+  return [...record('before'), ...actions, ...record('after')];
+}
+
+function run(argv: readonly string[]): Action {
+  return { kind: 'run', argv, timeoutSeconds: 60 };
+}

@@ -1,0 +1,107 @@
+import { blocked, changes, noChanges, type Change, type Step } from '../engine/step.ts';
+import type { PackageManager } from '../hosts/packages/index.ts';
+import type { Action } from '../ops/action.ts';
+import { commandQuery } from '../ops/query.ts';
+import type { PackageRepository } from '../spec/config.ts';
+import { customStep } from './edit-step.ts';
+import { fileStep } from './file-step.ts';
+
+/** Where each package manager looks for repositories. */
+const places: Readonly<Record<PackageManager['name'], { file: string; folder: string; more: readonly string[] }>> = {
+  'apt-get': {
+    file: '/etc/apt/sources.list.d/installer.sources',
+    folder: '/etc/apt/sources.list.d',
+    more: ['/etc/apt/sources.list'],
+  },
+  dnf: { file: '/etc/yum.repos.d/installer.repo', folder: '/etc/yum.repos.d', more: [] },
+  yum: { file: '/etc/yum.repos.d/installer.repo', folder: '/etc/yum.repos.d', more: [] },
+  zypper: { file: '/etc/zypp/repos.d/installer.repo', folder: '/etc/zypp/repos.d', more: [] },
+};
+
+export interface RepositoriesInput {
+  readonly id: string;
+  readonly manager: PackageManager;
+  readonly repositories: readonly PackageRepository[];
+  /** Text of the public keys by path on the installer's machine. */
+  readonly keys: ReadonlyMap<string, string>;
+  readonly exclusive: boolean;
+}
+
+/** The user's own package repositories; others are put aside, and come back with the record, where that is asked for. */
+export function repositoriesSteps(input: RepositoriesInput): Step[] {
+  const place = places[input.manager.name];
+  const keyed = input.repositories.flatMap(({ name, keyFile }) => {
+    const content = keyFile === undefined ? undefined : input.keys.get(keyFile);
+    return content === undefined ? [] : [{ name, content }];
+  });
+  return [
+    ...keyed.map(({ name, content }) =>
+      fileStep({ id: `${input.id}-key-${name}`, path: keyPath(name), content, mode: '644', record: {} }),
+    ),
+    fileStep({
+      id: input.id,
+      path: place.file,
+      content: renderRepositories(input.manager.name, input.repositories),
+      mode: '644',
+      record: {},
+    }),
+    ...(input.exclusive ? [putAsideStep(`${input.id}-others`, place)] : []),
+  ];
+}
+
+function keyPath(name: string): string {
+  return `/etc/installer/keys/${name}.asc`;
+}
+
+/** Text of the one file with all repositories: deb822(5) for apt, INI for the others. */
+export function renderRepositories(manager: PackageManager['name'], list: readonly PackageRepository[]): string {
+  const head = '# Written by the installer; installer reset and restore-host take it away.\n';
+  const render = manager === 'apt-get' ? renderApt : renderRpm;
+  return `${head}${list.map(render).join('\n')}`;
+}
+
+function renderApt({ name, url, suites, components, keyFile }: PackageRepository): string {
+  return [
+    `X-Name: ${name}`,
+    'Types: deb',
+    `URIs: ${url}`,
+    `Suites: ${suites.length === 0 ? './' : suites.join(' ')}`,
+    ...(components.length === 0 ? [] : [`Components: ${components.join(' ')}`]),
+    keyFile === undefined ? 'Trusted: yes' : `Signed-By: ${keyPath(name)}`,
+    '',
+  ].join('\n');
+}
+
+function renderRpm({ name, url, keyFile }: PackageRepository): string {
+  return [
+    `[installer-${name}]`,
+    `name=${name}`,
+    `baseurl=${url}`,
+    'enabled=1',
+    ...(keyFile === undefined ? ['gpgcheck=0'] : ['gpgcheck=1', `gpgkey=file://${keyPath(name)}`]),
+    '',
+  ].join('\n');
+}
+
+function putAsideStep(id: string, place: (typeof places)['dnf']): Step {
+  const others = commandQuery([
+    'find',
+    ...[place.folder, ...place.more],
+    ...['-maxdepth', '1', '(', '-type', 'f', '-o', '-type', 'l', ')', '-size', '+0', '!', '-path', place.file],
+  ]);
+  return customStep(id, [others], (seen) => {
+    const answer = seen(others);
+    if (answer.state !== 'present')
+      return blocked('FILE_UNREADABLE', `cannot list ${place.folder}`, 'see whether find works on the host');
+    const paths = answer.value.stdout
+      .split('\n')
+      .filter((path) => /(\.list|\.sources|\.repo)$/.test(path))
+      .toSorted();
+    if (paths.length === 0) return noChanges;
+    const change: Change = {
+      summary: `put other package repositories aside: ${paths.join(', ')}`,
+      actions: paths.map((path): Action => ({ kind: 'remove', path, record: {} })),
+    };
+    return changes(change);
+  });
+}

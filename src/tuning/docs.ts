@@ -1,0 +1,59 @@
+import type { Tuning } from './tuning.ts';
+
+const introduction = `# Tuning
+
+What \`installer prepare\` changes on a host; \`cluster-create\` does the same before anything else. What is as it should be
+already is left alone, and \`--dry-run\` shows every change with its difference.
+
+- Before a thing is changed for the first time, what it was like is written to \`/var/lib/installer/before\` on the host and
+  synced, by the same script that makes the change. Preparing twice records once.
+- \`installer reset\`, as its last work on a host, and \`installer restore-host\` put everything back, the latest change first,
+  and remove each entry when its thing is done: one that was cut off goes on where it was, and a second one finds nothing.
+- A file that was **edited since** is kept and named. Where it had another content before the installer came, that lies beside
+  it as \`FILE.before-installer\`. Of /etc/hosts, /etc/fstab and /etc/selinux/config only the installer's part is taken out.
+- A kernel parameter, or a service, that somebody set anew since is kept and named, too.
+- A setting that is taken out of the cluster file stays in force until the host is restored.
+- \`restore-host\` refuses a host on which the cluster still stands.
+
+## The record
+
+The record is made for reading: \`cat /var/lib/installer/before/*/entry\` shows all of it. Each thing has a folder, named for
+its kind and path: \`file:etc:fstab\`, \`value:proc:sys:vm:max_map_count\`, \`unit:firewalld.service\`, \`swap\`, \`packages\`.
+
+| File | What it holds |
+| --- | --- |
+| \`entry\` | lines \`key=value\`: order, kind, path or unit, what it was (\`was\`), and commands that make a change count (\`after\`) |
+| \`content\` | the file as it was, with its mode, owner and dates |
+| \`written\` | what the installer wrote: a line for each state, the sha256 of a file |
+| \`added\` | of packages: the names of those that came with an installation |
+
+## The changes
+
+They are made in this order. A setting is a field below \`spec.hostSettings\` of the cluster file.
+`;
+
+/** The text of docs/tuning.md: the same for the same changes. */
+export function renderTuningDocs(tunings: readonly Tuning[]): string {
+  return [introduction, ...tunings.map(renderTuning)].join('\n');
+}
+
+function renderTuning(tuning: Tuning): string {
+  return [
+    `### ${tuning.title}`,
+    '',
+    `\`${tuning.id}\`${tuning.setting === undefined ? '' : `, setting ${settings(tuning.setting)}`}. By default: ${tuning.byDefault}.`,
+    '',
+    `- Change: ${tuning.change}.`,
+    `- Why: ${tuning.why}.`,
+    `- Undone: ${tuning.undo}.`,
+    `- Source: ${tuning.source}.`,
+    '',
+  ].join('\n');
+}
+
+function settings(names: string): string {
+  return names
+    .split(', ')
+    .map((name) => `\`${name}\``)
+    .join(' and ');
+}

@@ -1,0 +1,87 @@
+import { distroOf, packageManagerOf } from '../kubernetes/host-distro.ts';
+import { installableTools } from '../kubernetes/needed-tools.ts';
+import type { Member } from '../kubernetes/cluster.ts';
+import { blocked, type Step } from '../engine/step.ts';
+import { customStep } from '../steps/edit-step.ts';
+import { fileStep } from '../steps/file-step.ts';
+import { packagesStep } from '../steps/packages-step.ts';
+import { repositoriesSteps } from '../steps/repositories-step.ts';
+import { unitsOffStep } from '../steps/unit-off-step.ts';
+import { putBack, settingsOf, type Tuning } from './tuning.ts';
+
+export const packageRepositories: Tuning = {
+  id: 'package-repositories',
+  title: 'Package repositories',
+  setting: 'packageRepositories',
+  byDefault: 'left alone',
+  change:
+    'writes your repositories to /etc/apt/sources.list.d/installer.sources, /etc/yum.repos.d/installer.repo or /etc/zypp/repos.d/installer.repo, their keys to /etc/installer/keys, and with `exclusive` puts the files of all others aside',
+  why: 'hosts without a way to the Internet take packages from a mirror of yours',
+  source: 'host requirements of the guides, tools-present; cluster lifecycle of the guides, yum_repos',
+  undo: `the installer's file and keys are removed, and for the others ${putBack}`,
+  steps(member, cluster) {
+    const { exclusive, repositories } = settingsOf(cluster).packageRepositories;
+    if (repositories.length === 0) return [];
+    const manager = packageManagerOf(member);
+    if (manager === undefined) return [noManager('package-repositories', member)];
+    return repositoriesSteps({ id: 'package-repositories', manager, repositories, exclusive, keys: cluster.files });
+  },
+};
+
+export const packages: Tuning = {
+  id: 'packages',
+  title: 'Packages',
+  setting: 'packages, installTools',
+  byDefault: 'packages of tools that nothing works without, where they are missing',
+  change:
+    'installs packages with apt-get, dnf, yum or zypper, as a transient unit that a broken connection does not end',
+  why: 'kubeadm, kubelet and the installer call these tools on the host',
+  source: 'kubeadm preflight: FileExisting; host requirements of the guides, tools-present',
+  undo: 'packages that came by it, those that they needed included, are removed with their configuration; all of them stay, and the run says why, where something else needs one of them by now',
+  steps(member, cluster) {
+    const wanted = settingsOf(cluster).packages;
+    const tools = installableTools(member, cluster);
+    if (wanted.length === 0 && tools.length === 0) return [];
+    const manager = packageManagerOf(member);
+    if (manager === undefined) return [noManager('packages', member)];
+    return [packagesStep({ id: 'packages', manager, clusterId: cluster.clusterId, tools, packages: wanted })];
+  },
+};
+
+export const unattendedUpgrades: Tuning = {
+  id: 'unattended-upgrades',
+  title: 'Unattended upgrades',
+  setting: 'unattendedUpgrades',
+  byDefault: '`leave`',
+  change:
+    'stops and disables what upgrades packages by itself (apt timers and unattended-upgrades, dnf-automatic, yum-cron, transactional-update)',
+  why: 'an upgrade that nobody asked for restarts services and reboots hosts, all of them in one night',
+  source: 'cluster lifecycle of the guides, surprise reboots by unattended kernel upgrades on Ubuntu',
+  undo: 'each unit is enabled and started again that was, and the file of apt is removed',
+  steps(member, cluster) {
+    if (settingsOf(cluster).unattendedUpgrades === 'leave') return [];
+    const steps: Step[] = [unitsOffStep('upgrade-units', distroOf(member)?.upgradeUnits ?? [])];
+    if (packageManagerOf(member)?.name !== 'apt-get') return steps;
+    return [
+      ...steps,
+      fileStep({
+        id: 'upgrade-periods',
+        path: '/etc/apt/apt.conf.d/99-installer',
+        content:
+          '// Written by the installer; installer reset and restore-host take it away.\nAPT::Periodic::Unattended-Upgrade "0";\n',
+        mode: '644',
+        record: {},
+      }),
+    ];
+  },
+};
+
+function noManager(id: string, { facts }: Member): Step {
+  return customStep(id, [], () =>
+    blocked(
+      'NO_PACKAGE_MANAGER',
+      `${facts.os.prettyName} has none of apt-get, dnf, yum and zypper`,
+      'install the packages by hand, and take them out of the cluster file',
+    ),
+  );
+}

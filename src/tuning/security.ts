@@ -1,0 +1,53 @@
+import { portsOf } from '../kubernetes/firewall-ports.ts';
+import { firewallUnits, openPortsSteps } from '../steps/firewall-steps.ts';
+import { selinuxStep } from '../steps/selinux-step.ts';
+import { unitsOffStep } from '../steps/unit-off-step.ts';
+import { settingsOf, type Tuning } from './tuning.ts';
+
+export const firewall: Tuning = {
+  id: 'firewall',
+  title: 'Firewall',
+  setting: 'firewall',
+  byDefault: '`leave`',
+  change:
+    'with `open`: a service of firewalld in the default zone, with the networks of pods and services in the trusted zone; or rules of ufw. With `disable`: firewalld, ufw, nftables and iptables services are stopped and do not start at boot',
+  why: 'hosts of a cluster reach each other at the ports of the API server, etcd, kubelet, NodePorts and of the network plugin, and pods are forwarded',
+  source: 'Kubernetes, "Ports and protocols"; kubeadm preflight: Firewalld; host requirements of the guides, firewall',
+  undo: 'with `open`: the files of the firewall are put back and it reads them. With `disable`: each service is enabled and started again that was',
+  steps(member, cluster) {
+    const { firewall: wanted } = settingsOf(cluster);
+    const { podSubnets, serviceSubnets } = cluster.config.spec.network;
+    if (wanted === 'leave') return [];
+    if (wanted === 'disable') return [unitsOffStep('firewall', firewallUnits)];
+    const input = { id: 'firewall', ports: portsOf(member, cluster), networks: [...podSubnets, ...serviceSubnets] };
+    return openPortsSteps(member.facts.firewall, input);
+  },
+};
+
+export const selinux: Tuning = {
+  id: 'selinux',
+  title: 'SELinux',
+  setting: 'selinux',
+  byDefault: '`leave`',
+  change: 'no longer enforces, now and by /etc/selinux/config; `disabled` is complete after a reboot',
+  why: 'without a policy for containers, pods cannot read the files of their host',
+  source: 'kubeadm, "Installing kubeadm", Red Hat-based distributions; host requirements of the guides, selinux',
+  undo: 'the mode is what it was, in the file and in the kernel; a kernel that booted without SELinux needs a reboot for it',
+  steps(_, cluster) {
+    const mode = settingsOf(cluster).selinux;
+    return mode === 'leave' ? [] : [selinuxStep('selinux', mode)];
+  },
+};
+
+export const apparmor: Tuning = {
+  id: 'apparmor',
+  title: 'AppArmor',
+  setting: 'apparmor',
+  byDefault: '`leave`',
+  change: 'stops the service and does not start it at boot; profiles that the kernel has loaded stay until then',
+  why: 'on UOS, containerd 1.6.4 and later start no container while AppArmor is on',
+  source: 'host requirements of the guides, apparmor-uos',
+  undo: 'the service is enabled and started again if it was',
+  steps: (_, cluster) =>
+    settingsOf(cluster).apparmor === 'leave' ? [] : [unitsOffStep('apparmor', ['apparmor.service'])],
+};

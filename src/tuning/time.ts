@@ -1,0 +1,43 @@
+import { distroOf, packageManagerOf } from '../kubernetes/host-distro.ts';
+import { installAction } from '../steps/packages-step.ts';
+import { timeServersStep, timeZoneStep } from '../steps/time-steps.ts';
+import { putBack, settingsOf, type Tuning } from './tuning.ts';
+
+export const timeServers: Tuning = {
+  id: 'time-servers',
+  title: 'Time servers',
+  setting: 'ntp',
+  byDefault: 'left alone',
+  change:
+    'gives chrony the servers, in a configuration of its own; without chrony, systemd-timesyncd by /etc/systemd/timesyncd.conf.d/90-installer.conf; without either, chrony is installed',
+  why: 'certificates and leases of etcd need clocks that agree',
+  source: 'host requirements of the guides, clock-in-sync',
+  undo: `${putBack}, the service is as it was, and a chrony that the installer brought is removed`,
+  steps(member, cluster) {
+    const servers = settingsOf(cluster).ntp?.servers;
+    if (servers === undefined) return [];
+    const manager = packageManagerOf(member);
+    const chrony = distroOf(member)?.chrony ?? {
+      package: 'chrony',
+      unit: 'chronyd.service',
+      config: '/etc/chrony.conf',
+    };
+    const install = manager === undefined ? undefined : installAction(manager, cluster.clusterId, [chrony.package]);
+    return [timeServersStep({ id: 'time-servers', servers, chrony, install })];
+  },
+};
+
+export const timeZone: Tuning = {
+  id: 'time-zone',
+  title: 'Time zone',
+  setting: 'timeZone',
+  byDefault: 'left alone',
+  change: 'links /etc/localtime to the zone, and names it in /etc/timezone where that is there',
+  why: 'times in logs of different hosts can be compared',
+  source: 'host requirements of the guides, timezone-consistent',
+  undo: 'the link leads where it led before, and the file is put back',
+  steps(_, cluster) {
+    const zone = settingsOf(cluster).timeZone;
+    return zone === undefined ? [] : [timeZoneStep('time-zone', zone)];
+  },
+};

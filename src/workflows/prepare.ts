@@ -1,0 +1,44 @@
+import type { ExitCode } from '../errors.ts';
+import { connect } from '../phases/connect.ts';
+import { gatherFacts } from '../phases/gather-facts.ts';
+import { prepareHosts } from '../phases/prepare-hosts.ts';
+import { runPrechecks } from '../phases/run-prechecks.ts';
+import type { Emitter } from '../report/emitter.ts';
+import { loadClusterConfig } from '../spec/load.ts';
+import { runOnCluster } from './run.ts';
+
+export interface PrepareInput {
+  readonly configFile: string;
+  readonly dryRun: boolean;
+  readonly concurrency: number;
+  readonly ignoreChecks: readonly string[];
+  readonly runId: string;
+  readonly logFile?: string;
+}
+
+/** Brings the hosts to what a cluster needs, as cluster-create does first of all, and installs nothing of Kubernetes. */
+export async function runPrepare(
+  options: PrepareInput,
+  emitter: Emitter,
+  signal: AbortSignal,
+): Promise<{ exitCode: ExitCode }> {
+  const { configFile, dryRun } = options;
+  const config = await loadClusterConfig(configFile);
+  return runOnCluster(
+    { ...options, config, skipPhases: [], verifyContent: false },
+    {
+      name: 'prepare',
+      phases: (limiter) => [connect(limiter), gatherFacts, runPrechecks, prepareHosts],
+      next(status) {
+        if (status !== 'ok') return [];
+        if (dryRun) return [`installer prepare -c ${configFile}`];
+        return [
+          `installer cluster-create -c ${configFile}`,
+          `installer restore-host -c ${configFile}   # puts back what was there before`,
+        ];
+      },
+    },
+    emitter,
+    signal,
+  );
+}
