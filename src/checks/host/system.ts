@@ -68,7 +68,8 @@ export const toolsPresent: HostCheck = {
   title: 'Tools are missing',
   severity: 'error',
   expected: `${required.join(', ')}, and curl or wget`,
-  remedy: 'install the packages that bring them (iproute2, iptables, util-linux, procps, findutils, diffutils, curl)',
+  remedy:
+    'install the packages that bring them (iproute2, iptables, util-linux, procps, findutils, diffutils, curl; with rpm, iproute, iptables-nft and procps-ng)',
   source: 'kubeadm preflight: FileExisting; what the phases of the installer call',
   run({ facts }) {
     const missing = required.filter((tool) => !facts.tools.has(tool));
@@ -83,7 +84,8 @@ export const toolsPresent: HostCheck = {
               actual: `missing: ${useful.join(', ')}`,
               severity: 'warning',
               expected: recommended.join(', '),
-              remedy: 'install conntrack, ethtool, socat and iproute2; port-forward and some network plugins need them',
+              remedy:
+                'install conntrack, ethtool, socat and iproute2 (with rpm, conntrack-tools and iproute-tc); port-forward and some network plugins need them',
             } as const,
           ]),
     ];
