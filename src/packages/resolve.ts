@@ -51,7 +51,8 @@ async function resolveApt(fetch: Fetch, request: PackageRequest & { family: 'apt
       version: item.version,
       architecture: item.architecture,
       filename: file,
-      url: `${item.repositoryUrl}/${item.path}`,
+      // Object stores take a plus sign for a blank; apt encodes it too.
+      url: `${item.repositoryUrl}/${item.path.split('/').map(encodeURIComponent).join('/')}`,
       sizeBytes: item.sizeBytes,
       sha256: item.sha256,
       reason,
