@@ -133,6 +133,21 @@ describe.skipIf(missing.length > 0)(title, () => {
     );
   });
 
+  const hasZypper = existsSync('/usr/bin/zypper');
+  test.skipIf(!hasZypper)(`as zypper takes it${hasZypper ? '' : ' (skipped: no zypper)'}`, async () => {
+    const offline = await makeOffline('suse', await resolve('tool'));
+    const root = join(folder, 'zypper');
+    await mkdir(join(root, 'etc/zypp/repos.d'), { recursive: true });
+    await writeFile(join(root, 'key.asc'), key.publicKey);
+    const lines = ['enabled=1', 'type=rpm-md', 'gpgcheck=1', 'repo_gpgcheck=1', 'pkg_gpgcheck=0'];
+    const repo = ['[one]', 'name=one', `baseurl=file://${offline}`, `gpgkey=file://${root}/key.asc`, ...lines, ''];
+    await writeFile(join(root, 'etc/zypp/repos.d/one.repo'), repo.join('\n'));
+    const flags = ['--root', root, '--non-interactive', '--gpg-auto-import-keys'];
+    await execa('zypper', [...flags, 'refresh']);
+    const { stdout } = await execa('zypper', [...flags, 'install', '--dry-run', 'tool']);
+    expect(stdout).toMatch(/^\s*base far helper libx second tool$/m);
+  });
+
   test('refuses the offline repository with another key, and with a byte changed', async () => {
     const offline = await makeOffline('changed', await resolve('tool'));
     const { privateKey } = await generateRepositoryKey('stranger', nowMs - 120_000);
