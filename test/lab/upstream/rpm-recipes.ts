@@ -60,9 +60,8 @@ export const basePackages: readonly RpmRecipe[] = [
   { name: 'bash', provides: ['/bin/bash', '/bin/sh', '/usr/bin/bash', '/usr/bin/sh'] },
   { name: 'coreutils', provides: ['/usr/bin/env'] },
   { name: 'perl-interpreter', provides: ['/usr/bin/perl', 'perl'] },
-  { name: 'iproute-tc', provides: ['/usr/sbin/tc'] },
   { name: 'python3', provides: ['/usr/bin/python3'] },
-  ...['ca-certificates', 'curl', 'dbus', 'diffutils', 'dnf', 'findutils', 'grep', 'gzip', 'iproute'],
+  ...['ca-certificates', 'curl', 'dbus', 'diffutils', 'dnf', 'findutils', 'grep', 'gzip', 'iproute', 'iproute-tc'],
   ...['iputils', 'kmod', 'openssh-server', 'procps-ng', 'rpm', 'sed', 'shadow-utils', 'sudo', 'systemd', 'tar'],
   ...['util-linux', 'xz'],
 ].map((item) => (typeof item === 'string' ? { name: item } : item));
