@@ -24,6 +24,14 @@ const tools: Readonly<Record<string, string>> = {
   'mkfs.ext4': 'e2fsprogs',
 };
 
+/** Commands that only rpm hosts need, and the Debian package of each. */
+const rpmTools: Readonly<Record<string, string>> = {
+  rpmbuild: 'rpm',
+  rpmsign: 'rpm',
+  createrepo_c: 'createrepo-c',
+  gpg: 'gnupg',
+};
+
 const overlayFileSystem = 0x794c7630;
 const capabilities = { CAP_NET_ADMIN: 12, CAP_SYS_CHROOT: 18, CAP_SYS_ADMIN: 21, CAP_MKNOD: 27 };
 
@@ -46,15 +54,24 @@ export function labUnavailable(): string | undefined {
 
 /** Installs the Debian packages of the tools that are missing. */
 export async function ensureTools(log: Log): Promise<void> {
-  const packages = [...new Set(missingTools().map((tool) => tools[tool] ?? tool))];
+  await install(tools, log);
+}
+
+/** The same for the tools that make the rpm hosts and their repository. */
+export async function ensureRpmTools(log: Log): Promise<void> {
+  await install(rpmTools, log);
+}
+
+async function install(wanted: Readonly<Record<string, string>>, log: Log): Promise<void> {
+  const packages = [...new Set(missingTools(wanted).map((tool) => wanted[tool] ?? tool))];
   if (packages.length === 0) return;
   log(`installing ${packages.join(', ')}`);
   await withLock('apt', log, async () => {
-    const install = ['-o', 'DPkg::Lock::Timeout=300', 'install', '-y', '-qq', '--no-install-recommends', ...packages];
+    const command = ['-o', 'DPkg::Lock::Timeout=300', 'install', '-y', '-qq', '--no-install-recommends', ...packages];
     // The lists may be old or empty: they are fetched only where the first try shows it.
-    if ((await tryRun('apt-get', install)).exitCode === 0) return;
+    if ((await tryRun('apt-get', command)).exitCode === 0) return;
     await run('apt-get', ['update', '-qq']);
-    await run('apt-get', install);
+    await run('apt-get', command);
   });
 }
 
@@ -66,8 +83,8 @@ export function lackingCapabilities(status: string): string[] {
     .map(([name]) => name);
 }
 
-function missingTools(): string[] {
-  return Object.keys(tools).filter((tool) => findTool(tool) === undefined);
+function missingTools(wanted = tools): string[] {
+  return Object.keys(wanted).filter((tool) => findTool(tool) === undefined);
 }
 
 function findTool(name: string): string | undefined {

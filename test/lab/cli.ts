@@ -5,7 +5,7 @@ import { labUp } from './lab.ts';
 import { labStatus, renderStatus } from './status.ts';
 import { defaultLab } from './paths.ts';
 
-const usage = `usage: lab:up     -- [--name lab] [--hosts 3] [--minors 1.36[,1.37]] [--no-upstream]
+const usage = `usage: lab:up     -- [--name lab] [--hosts 3] [--rpm-hosts 0] [--minors 1.36[,1.37]] [--no-upstream]
        lab:status -- [--name lab] [--json]
        lab:down   -- [--name lab]`;
 
@@ -15,6 +15,7 @@ const { values, positionals } = parseArgs({
   options: {
     name: { type: 'string', default: defaultLab },
     hosts: { type: 'string', default: '3' },
+    'rpm-hosts': { type: 'string', default: '0' },
     minors: { type: 'string', default: '1.36' },
     upstream: { type: 'boolean', default: true },
     json: { type: 'boolean', default: false },
@@ -27,10 +28,17 @@ const started = performance.now();
 const seconds = (): string => ((performance.now() - started) / 1000).toFixed(1);
 const log = (line: string): void => console.error(`${seconds().padStart(6)} s  ${line}`);
 
+function countOf(option: 'hosts' | 'rpm-hosts'): number {
+  const count = Number(values[option]);
+  if (Number.isInteger(count) && count >= 0 && count <= 99) return count;
+  throw new Error(`--${option} ${values[option]}: 0 to 99`);
+}
+
 async function up(): Promise<void> {
-  const hosts = Number(values.hosts);
-  if (!Number.isInteger(hosts) || hosts < 1 || hosts > 99) throw new Error(`--hosts ${values.hosts}: 1 to 99`);
-  const lab = await labUp({ name, hosts, minors: values.minors.split(','), upstream: values.upstream, log });
+  const hosts = countOf('hosts');
+  const rpmHosts = countOf('rpm-hosts');
+  if (hosts + rpmHosts === 0) throw new Error('--hosts 0: a lab has at least one host');
+  const lab = await labUp({ name, hosts, rpmHosts, minors: values.minors.split(','), upstream: values.upstream, log });
   const ssh = `ssh -i ${lab.keyFile} -o UserKnownHostsFile=${lab.knownHostsFile} -o StrictHostKeyChecking=yes`;
   console.log(`lab "${name}" is up (${seconds()} s)`);
   for (const host of lab.hosts) console.log(`  ${host.name}  ${ssh} ops@${host.address}`);

@@ -11,6 +11,8 @@ export interface CommandOptions {
   /** What the command reads; nothing when absent. */
   readonly input?: string;
   readonly timeoutMs?: number;
+  /** Folder it runs in; this process's own when absent. */
+  readonly cwd?: string;
 }
 
 /** Writes one line of progress. */
@@ -30,6 +32,7 @@ export async function tryRun(
     stripFinalNewline: false,
     maxBuffer: 256 * 1024 * 1024,
     ...(options.input === undefined ? { stdin: 'ignore' as const } : { input: options.input }),
+    ...(options.cwd === undefined ? {} : { cwd: options.cwd }),
     ...(options.timeoutMs === undefined ? {} : { timeout: options.timeoutMs, forceKillAfterDelay: 1000 }),
   });
   if (result.exitCode === undefined && !result.isTerminated && !result.timedOut) {

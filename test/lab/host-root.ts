@@ -6,7 +6,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { run, tryRun } from './commands.ts';
 import { deadGateway, gatewayAddress } from './network.ts';
 import { loginUsers } from './rootfs.ts';
-import type { AptAccess } from './upstream/index.ts';
+import type { AptAccess, RpmAccess } from './upstream/index.ts';
 
 /** What makes one host of the common root file system. */
 export interface HostIdentity {
@@ -22,6 +22,8 @@ export interface HostIdentity {
   readonly sudoPassword: string;
   /** Absent as long as the lab has no package repository. */
   readonly apt?: AptAccess | undefined;
+  /** The dnf repository of a host of the rpm family; as above. */
+  readonly rpm?: RpmAccess | undefined;
 }
 
 /** Copies the host's root from the common one, unless it is there; it appears whole or not at all. */
@@ -41,6 +43,16 @@ export async function writeAptSource(root: string, apt: AptAccess): Promise<void
   await copyFile(apt.keyFile, join(root, key));
   const line = `deb [signed-by=/${key}] ${apt.url} ${apt.suite} ${apt.component}\n`;
   await writeFile(join(root, 'etc/apt/sources.list'), line);
+}
+
+/** Points a host's dnf at the lab's repository: packages and index have to be signed, as in a distribution. */
+export async function writeDnfSource(root: string, { url, keyFile }: RpmAccess): Promise<void> {
+  const key = 'etc/pki/rpm-gpg/RPM-GPG-KEY-lab';
+  await mkdir(join(root, dirname(key)), { recursive: true });
+  await copyFile(keyFile, join(root, key));
+  await mkdir(join(root, 'etc/yum.repos.d'), { recursive: true });
+  const lines = ['[baseos]', 'name=BaseOS of the lab', `baseurl=${url}`, 'enabled=1', 'gpgcheck=1', 'repo_gpgcheck=1'];
+  await writeFile(join(root, 'etc/yum.repos.d/lab.repo'), [...lines, `gpgkey=file:///${key}`, ''].join('\n'));
 }
 
 /** Removes a host's root without leaving its file system, whatever is mounted in it, and the lock that a kill left on it. */
@@ -75,6 +87,7 @@ async function personalise(root: string, identity: HostIdentity): Promise<void> 
   await mkdir(join(etc, 'systemd/system/sysinit.target.wants'), { recursive: true });
   await symlink('../lab-host.service', join(etc, 'systemd/system/sysinit.target.wants/lab-host.service'));
   if (identity.apt) await writeAptSource(root, identity.apt);
+  if (identity.rpm) await writeDnfSource(root, identity.rpm);
   await authorise(root, await readFile(identity.publicKeyFile, 'utf8'));
   await run('chpasswd', ['-R', root], { input: `pwsudo:${identity.sudoPassword}\n` });
 }

@@ -159,7 +159,7 @@ const hostPath = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
 export async function removeMachineRecords(lab: string): Promise<void> {
   const folder = '/run/systemd/nspawn';
   const records = await readdir(join(folder, 'propagate')).catch(() => []);
-  for (const record of records.filter((name) => name.startsWith(`${lab}-node`))) {
+  for (const record of records.filter((name) => name.startsWith(`${lab}-`))) {
     await rmdir(join(folder, 'propagate', record)).catch(() => undefined);
   }
   for (const path of ['propagate', 'locks', '.']) await rmdir(join(folder, path)).catch(() => undefined);

@@ -5,6 +5,8 @@ import type { ClusterConfigInput } from './cluster-config.ts';
 import type { Log } from './commands.ts';
 import { gatewayAddress } from './network.ts';
 import type { LabPaths } from './paths.ts';
+import { rpmPath } from './upstream/rpm-repository.ts';
+import type { RpmSystem } from './rpm-system.ts';
 import {
   ensureUpstream,
   startUpstream,
@@ -13,6 +15,7 @@ import {
   upstreamStatus,
   writeCatalogOverlays,
   type AptAccess,
+  type RpmAccess,
   type UpstreamMinor,
 } from './upstream/index.ts';
 
@@ -27,6 +30,8 @@ export interface LabUpstream {
   readonly registryCaFile: string;
   readonly downloadsUrl: string;
   readonly apt: AptAccess;
+  /** Absent where no host is of the rpm family. */
+  readonly rpm?: RpmAccess;
   /** Catalog files with the checksums of what is served. */
   readonly catalogs: readonly string[];
 }
@@ -44,20 +49,40 @@ export function kubernetesVersion(minor: string | undefined): string {
   return upstreamMinors[parseMinors([minor ?? '1.36'])[0] ?? '1.36'].kubernetes;
 }
 
+export interface StartLabUpstreamOptions {
+  readonly paths: LabPaths;
+  readonly prefix: string;
+  readonly minors: readonly string[];
+  /** Its packages are served too. */
+  readonly rpm: RpmSystem | undefined;
+  readonly log: Log;
+}
+
 /** Builds what is missing of the upstream (minutes, once) and starts it on the lab's network. */
-export async function startLabUpstream(
-  paths: LabPaths,
-  prefix: string,
-  minors: readonly string[],
-  log: Log,
-): Promise<LabUpstream> {
+export async function startLabUpstream(options: StartLabUpstreamOptions): Promise<LabUpstream> {
+  const { paths, prefix, minors, rpm, log } = options;
   const upstream = await ensureUpstream({ minors: parseMinors(minors), log });
   const address = gatewayAddress(prefix);
-  const running = await startUpstream({ upstream, address, registryPort, downloadsPort, stateDir: paths.upstreamDir });
+  const running = await startUpstream({
+    upstream,
+    address,
+    registryPort,
+    downloadsPort,
+    stateDir: paths.upstreamDir,
+    extraDownloadsDirs: rpm ? [rpm.servedDir] : [],
+  });
   await adopt(cgroupName(paths.name, 'services'), Object.values(running.pids));
   const { registry, registryCaFile, downloadsUrl, apt } = running;
   const catalogs = await writeCatalogOverlays(upstream, join(paths.dir, 'catalogs'));
-  return { versions: upstream.versions, registry, registryCaFile, downloadsUrl, apt, catalogs };
+  return {
+    versions: upstream.versions,
+    registry,
+    registryCaFile,
+    downloadsUrl,
+    apt,
+    catalogs,
+    ...(rpm ? { rpm: { url: `${downloadsUrl}/${rpmPath}`, keyFile: rpm.keyFile } } : {}),
+  };
 }
 
 export async function stopLabUpstream(paths: LabPaths): Promise<void> {

@@ -6,7 +6,7 @@ import { renderClusterConfig } from './cluster-config.ts';
 import type { Log } from './commands.ts';
 import { labDown } from './down.ts';
 import { labHost, type LabHost } from './host.ts';
-import { writeAptSource } from './host-root.ts';
+import { writeAptSource, writeDnfSource } from './host-root.ts';
 import { keepBridgesUnfiltered, saveKernelValues } from './kernel-values.ts';
 import { ensureKeyPair, hostKeyFile, writeKnownHosts } from './keys.ts';
 import { kubernetesVersion, startLabUpstream, upstreamForConfig, type LabUpstream } from './lab-upstream.ts';
@@ -22,7 +22,8 @@ import {
 } from './network.ts';
 import { kernelValuesFile, labPaths, type LabPaths } from './paths.ts';
 import { ensureRootfs } from './rootfs.ts';
-import { addressesOf, findState, hostNames, newPassword, writeState, type LabState } from './state.ts';
+import { ensureRpmSystem } from './rpm-system.ts';
+import { addressesOf, findState, hostNames, newPassword, rpmHostNames, writeState, type LabState } from './state.ts';
 
 /** A lab that is up, or was. */
 export interface Lab {
@@ -48,6 +49,8 @@ export interface LabUpOptions {
   readonly name: string;
   /** How many hosts; a lab that has more keeps them. */
   readonly hosts: number;
+  /** How many further hosts of the rpm family, with dnf instead of apt; default none. */
+  readonly rpmHosts?: number;
   /** Kubernetes minors the upstream serves; the first is the one of the cluster file. */
   readonly minors: readonly string[];
   /** Without it the hosts have nothing to install from; default true. */
@@ -70,19 +73,24 @@ export async function labUp(options: LabUpOptions): Promise<Lab & { readonly ups
     await ensureKeyPair(paths.keyFile, `installer-lab-${name}`);
     await writeKnownHosts(paths, addressesOf(state));
     const lab = attach(paths, state, log);
-    await ensureRootfs(log);
+    if (state.hostNames.length > 0) await ensureRootfs(log);
+    const rpmSystem = state.rpmHostNames.length > 0 ? await ensureRpmSystem(log) : undefined;
     await Promise.all(
       lab.hosts.map(async (host) => {
         await host.boot();
         log(`${host.name} is up at ${host.address}`);
       }),
     );
-    const upstream = state.upstream ? await startLabUpstream(paths, state.prefix, state.minors, log) : undefined;
+    const upstream = state.upstream
+      ? await startLabUpstream({ paths, prefix: state.prefix, minors: state.minors, rpm: rpmSystem, log })
+      : undefined;
     await writeFile(paths.configFile, renderConfig(paths, lab, state, upstream));
     if (!upstream) return lab;
-    const complete = { ...state, apt: upstream.apt };
+    const complete = { ...state, apt: upstream.apt, ...(upstream.rpm ? { rpm: upstream.rpm } : {}) };
     await writeState(paths, complete);
-    for (const host of lab.hosts) await writeAptSource(host.root, upstream.apt);
+    for (const name of state.hostNames) await writeAptSource(lab.host(name).root, upstream.apt);
+    const { rpm } = upstream;
+    if (rpm) for (const name of state.rpmHostNames) await writeDnfSource(lab.host(name).root, rpm);
     return { ...attach(paths, complete, log), upstream };
   });
 }
@@ -100,14 +108,15 @@ async function claim(paths: LabPaths, options: LabUpOptions): Promise<LabState> 
   const before = await findState(paths);
   const bridge = bridgeName(paths.name);
   const prefix = before?.prefix ?? pickPrefix(await rangesInUse(bridge));
-  const names = hostNames(Math.max(options.hosts, before?.hostNames.length ?? 0));
   const state: LabState = {
     prefix,
-    hostNames: names,
+    hostNames: hostNames(Math.max(options.hosts, before?.hostNames.length ?? 0)),
+    rpmHostNames: rpmHostNames(Math.max(options.rpmHosts ?? 0, before?.rpmHostNames.length ?? 0)),
     sudoPassword: before?.sudoPassword ?? newPassword(),
     minors: [...options.minors],
     upstream: options.upstream ?? true,
     ...(before?.apt ? { apt: before.apt } : {}),
+    ...(before?.rpm ? { rpm: before.rpm } : {}),
   };
   await mkdir(paths.runDir, { recursive: true });
   await saveKernelValues(kernelValuesFile);
@@ -119,11 +128,13 @@ async function claim(paths: LabPaths, options: LabUpOptions): Promise<LabState> 
 
 /** The lab as its state tells it; nothing is looked at or made. */
 function attach(paths: LabPaths, state: LabState, log: Log): Lab {
-  const { prefix, sudoPassword, apt } = state;
+  const { prefix, sudoPassword, apt, rpm } = state;
   const publicKeyFile = `${paths.keyFile}.pub`;
   const hosts = [...addressesOf(state)].map(([name, address]) => {
-    const identity = { name, address, prefix, publicKeyFile, hostKeyFile: hostKeyFile(paths, name), sudoPassword, apt };
-    return labHost(paths, identity, () => ensureRootfs(log));
+    const common = { name, address, prefix, publicKeyFile, hostKeyFile: hostKeyFile(paths, name), sudoPassword };
+    return state.rpmHostNames.includes(name)
+      ? labHost(paths, { ...common, rpm }, async () => (await ensureRpmSystem(log)).root)
+      : labHost(paths, { ...common, apt }, () => ensureRootfs(log));
   });
   return {
     name: paths.name,

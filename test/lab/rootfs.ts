@@ -47,23 +47,38 @@ export async function ensureRootfs(log: Log): Promise<string> {
   async function build(dir: string): Promise<void> {
     log(`making the hosts' root file system (Debian ${rootfs.suite}, about a minute)`);
     const root = join(dir, 'root');
-    // In a process space of its own, so that a kill ends all of it: what goes on would write into a folder that is cleared.
-    await run('unshare', [
-      ...['--pid', '--fork', '--kill-child', '--mount-proc', 'mmdebstrap'],
-      '--quiet',
-      '--variant=minbase',
-      `--include=${rootfs.packages.join(',')}`,
-      '--dpkgopt=path-exclude=/usr/share/man/*',
-      '--dpkgopt=path-exclude=/usr/share/locale/*',
-      '--dpkgopt=path-exclude=/usr/share/doc/*',
-      rootfs.suite,
-      root,
-    ]);
+    await bootstrap(root, rootfs.packages);
     await customise(root);
   }
 }
 
-async function customise(root: string): Promise<void> {
+/** Everything a root file system is made of besides its packages; part of what names it in the cache. */
+export const rootfsContent: unknown = { ...rootfs, packages: [] };
+
+/** Packages of the Debian root file system without the network tools that kubeadm looks for. */
+export const serverPackages: readonly string[] = [
+  ...['systemd', 'systemd-sysv', 'dbus', 'openssh-server', 'sudo', 'ca-certificates', 'curl', 'netbase'],
+  ...['iproute2', 'iputils-ping', 'kmod', 'procps', 'util-linux', 'mount'],
+];
+
+/** Makes a small Debian at `root`, which must not exist. */
+export async function bootstrap(root: string, packages: readonly string[]): Promise<void> {
+  // In a process space of its own, so that a kill ends all of it: what goes on would write into a folder that is cleared.
+  await run('unshare', [
+    ...['--pid', '--fork', '--kill-child', '--mount-proc', 'mmdebstrap'],
+    '--quiet',
+    '--variant=minbase',
+    `--include=${packages.join(',')}`,
+    '--dpkgopt=path-exclude=/usr/share/man/*',
+    '--dpkgopt=path-exclude=/usr/share/locale/*',
+    '--dpkgopt=path-exclude=/usr/share/doc/*',
+    rootfs.suite,
+    root,
+  ]);
+}
+
+/** Users, masked units and settings of a lab host; what is written anew for each host is taken away. */
+export async function customise(root: string): Promise<void> {
   for (const user of rootfs.users) await run('useradd', ['-R', root, '-m', '-s', '/bin/bash', user]);
   for (const [path, content] of Object.entries(rootfs.files)) {
     await mkdir(dirname(join(root, path)), { recursive: true });

@@ -7,11 +7,14 @@ import type { LabPaths } from './paths.ts';
 const schema = z.object({
   prefix: z.string(),
   hostNames: z.array(z.string()),
+  /** Hosts of the rpm family. */
+  rpmHostNames: z.array(z.string()).default([]),
   /** Password that `pwsudo` gives to sudo on every host. */
   sudoPassword: z.string(),
   minors: z.array(z.string()),
   upstream: z.boolean(),
   apt: z.object({ url: z.string(), suite: z.string(), component: z.string(), keyFile: z.string() }).optional(),
+  rpm: z.object({ url: z.string(), keyFile: z.string() }).optional(),
 });
 
 /** What a lab keeps about itself between commands. */
@@ -40,7 +43,18 @@ export function hostNames(count: number): string[] {
   return Array.from({ length: count }, (_, index) => `node${index + 1}`);
 }
 
+/** The names of the first hosts of the rpm family. */
+export function rpmHostNames(count: number): string[] {
+  return Array.from({ length: count }, (_, index) => `rpm${index + 1}`);
+}
+
+/** Hosts of the rpm family are counted from here, so that neither kind moves when the other grows. */
+const firstRpmIndex = 100;
+
 /** Addresses by name, in the order of the hosts. */
 export function addressesOf(state: LabState): Map<string, string> {
-  return new Map(state.hostNames.map((name, index) => [name, hostAddress(state.prefix, index)]));
+  return new Map([
+    ...state.hostNames.map((name, index) => [name, hostAddress(state.prefix, index)] as const),
+    ...state.rpmHostNames.map((name, index) => [name, hostAddress(state.prefix, firstRpmIndex + index)] as const),
+  ]);
 }

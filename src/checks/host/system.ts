@@ -52,7 +52,8 @@ export const toolsPresent: HostCheck = {
   title: 'Tools are missing',
   severity: 'error',
   expected: `${requiredTools.join(', ')}, and curl or wget`,
-  remedy: 'install the packages that bring them (iproute2, iptables, util-linux, procps, findutils, diffutils, curl)',
+  remedy:
+    'install the packages that bring them (iproute2, iptables, util-linux, procps, findutils, diffutils, curl; with rpm, iproute, iptables-nft and procps-ng)',
   source: 'kubeadm preflight: FileExisting; what the phases of the installer call',
   run(member, cluster) {
     const { facts } = member;
@@ -80,7 +81,8 @@ export const toolsPresent: HostCheck = {
               actual: `missing: ${useful.join(', ')}`,
               severity: 'warning',
               expected: recommendedTools.join(', '),
-              remedy: 'install conntrack, ethtool, socat and iproute2; port-forward and some network plugins need them',
+              remedy:
+                'install conntrack, ethtool, socat and iproute2 (with rpm, conntrack-tools and iproute-tc); port-forward and some network plugins need them',
             } as const,
           ]),
     ];

@@ -3,6 +3,7 @@ export { catalogOverlay, writeCatalogOverlays } from './catalog.ts';
 export type { MinorContent } from './content.ts';
 export { checkUpstream, type UpstreamCheck } from './check.ts';
 export { ensureUpstream, type EnsureOptions, type Upstream } from './ensure.ts';
+export type { RpmAccess } from './rpm-repository.ts';
 export {
   startUpstream,
   stopUpstream,

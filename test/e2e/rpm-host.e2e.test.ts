@@ -1,0 +1,102 @@
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe as suite, expect, test } from 'vitest';
+import { labUnavailable } from '../lab/available.ts';
+import { labDown } from '../lab/down.ts';
+import { must } from '../lab/faults/index.ts';
+import type { LabHost } from '../lab/host.ts';
+import { labUp, type Lab } from '../lab/lab.ts';
+import { installerBinary, startInstaller, type InstallerResult } from './installer.ts';
+import { describe, seconds } from './stage.ts';
+import { ignoredAfterReset, compareAll, snapshotAll, type Ignored } from './support.ts';
+
+const unavailable = labUnavailable();
+const title =
+  unavailable === undefined ? 'a host of the rpm family' : `a host of the rpm family (skipped: ${unavailable})`;
+
+const packageStates: readonly Ignored[] = [
+  { path: /^\/var\/lib\/(rpm|dnf)\//, reason: 'databases of rpm and dnf, also when they are only asked' },
+  { path: /^\/var\/(cache\/dnf|log\/(dnf|hawkey))/, reason: 'what dnf fetched, and its logs' },
+];
+
+suite.skipIf(unavailable !== undefined)(title, { timeout: 300_000 }, () => {
+  let lab: Lab;
+  let host: LabHost;
+  let binary: string;
+
+  beforeAll(async () => {
+    await labDown('rpm', () => undefined);
+    binary = await installerBinary();
+    const log = (line: string): void => console.log(`      ${line}`);
+    lab = await labUp({ name: 'rpm', hosts: 0, rpmHosts: 1, minors: ['1.36'], log });
+    host = lab.host('rpm1');
+  }, 2_700_000);
+
+  afterAll(async () => {
+    await labDown('rpm', () => undefined);
+  }, 180_000);
+
+  function run(...args: readonly string[]): Promise<InstallerResult> {
+    return startInstaller(binary, args, { stateDir: lab.dir }).done;
+  }
+
+  async function textOf(command: string): Promise<string> {
+    return (await must(host, command)).stdout.trim();
+  }
+
+  test('it shows itself as one, with a package manager of its own and without another', async () => {
+    expect(await textOf('. /etc/os-release; echo "$ID $VERSION_ID"')).toBe('rocky 9.6');
+    expect((await host.exec('command -v apt apt-get dpkg')).stdout).toBe('');
+    expect(await textOf('rpm -q --whatprovides "system-release(releasever)"')).toMatch(/^rocky-release-9\.6-/);
+    expect(await textOf('systemctl is-system-running')).toBe('running');
+  });
+
+  test('precheck says which tools it lacks', async () => {
+    const result = await run('precheck', '-c', lab.configFile);
+
+    expect(result.of('check.finding').map(({ check, severity, actual }) => `${check} ${severity}: ${actual}`)).toEqual([
+      'tools-present error: missing: iptables',
+      'tools-present warning: missing: conntrack, ethtool, socat',
+    ]);
+  });
+
+  test('dnf refuses packages whose key it is not given', async () => {
+    const other = join(host.root, 'etc/pki/rpm-gpg/other');
+    await must(host, 'rpm -q gpg-pubkey && exit 1 || :');
+    await writeFile(other, 'no key at all\n');
+    const option = '--setopt=baseos.gpgkey=file:///etc/pki/rpm-gpg/other';
+
+    const noIndex = await host.exec(`dnf -y ${option} install socat`);
+    const noPackage = await host.exec(`dnf -y ${option} --setopt=baseos.repo_gpgcheck=0 install socat`);
+    await must(host, `rm /etc/pki/rpm-gpg/other; dnf clean all`);
+
+    expect(noIndex.exitCode).not.toBe(0);
+    expect(noPackage.exitCode).not.toBe(0);
+    expect(noPackage.stderr).toMatch(/GPG|key/i);
+    expect((await host.exec('command -v socat')).exitCode).not.toBe(0);
+  });
+
+  test('dnf installs packages with what they depend on, and the programs work', async () => {
+    const output = await textOf('dnf -y install conntrack-tools iptables ethtool socat');
+
+    expect(output).toContain('Installing dependencies:');
+    expect(await textOf('rpm -q conntrack-tools libnetfilter_conntrack libnfnetlink')).not.toContain('not installed');
+    expect(await textOf('rpm -q gpg-pubkey')).toMatch(/^gpg-pubkey-/);
+    expect(await textOf('conntrack --version')).toContain('conntrack v');
+    expect(await textOf('iptables -S INPUT')).toContain('-P INPUT ACCEPT');
+  });
+
+  test('a cluster is made of it, once, and taken away again', async () => {
+    const before = await snapshotAll([host]);
+
+    const created = await run('cluster-create', '-c', lab.configFile);
+    expect(describe(created)).toBe('exit 0, ok');
+    console.log(`      cluster on an rpm host: ${seconds(created.durationMs)}`);
+    const again = await run('cluster-create', '-c', lab.configFile);
+    expect(again.finished?.changes).toBe(0);
+
+    const reset = await run('reset', '-c', lab.configFile, '--confirm', 'rpm');
+    expect(describe(reset)).toBe('exit 0, ok');
+    expect(compareAll(before, await snapshotAll([host]), [...ignoredAfterReset, ...packageStates])).toEqual({});
+  });
+});
