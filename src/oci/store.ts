@@ -81,6 +81,8 @@ export interface PutBlobOptions extends CallOptions {
   readonly onBytes?: ((bytes: number) => void) | undefined;
   /** Called once, before the first byte is asked for, with the bytes that an attempt before had left: 0 where it left none. */
   readonly onStart?: ((startByte: number) => void) | undefined;
+  /** For errors: where the bytes come from. */
+  readonly from?: string | undefined;
   /** A repository of the same store that has the blob, to be mounted from instead of sent again. */
   readonly mountFrom?: RepositoryName | undefined;
 }
