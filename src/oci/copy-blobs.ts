@@ -7,7 +7,7 @@ import { connectionError } from './http-errors.ts';
 import type { CopyOptions } from './copy-types.ts';
 import type { BlobDescriptor } from './manifest.ts';
 import { isTransient } from './oci-errors.ts';
-import type { RepositoryName } from './reference.ts';
+import { formatRepositoryName, type RepositoryName } from './reference.ts';
 import type { OciStore, OpenFrom, WritableOciStore } from './store.ts';
 
 /** Copies single blobs, each once for the whole copy. */
@@ -60,7 +60,7 @@ export function createBlobCopier(
       const result = await target.putBlob(to, blob, open, {
         signal,
         mountFrom,
-        from: source.description,
+        from: source.isLocal ? `${formatRepositoryName(from)} in ${source.description}` : formatRepositoryName(from),
         onStart(startByte) {
           // What was counted of an attempt before and is not there gets taken back.
           doneBytes += startByte - (started + came);
