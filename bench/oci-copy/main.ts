@@ -27,7 +27,9 @@ import { startRegistry } from './registry.ts';
 const rounds = Number(process.env['ROUNDS'] ?? 3);
 const port = 5971;
 const host = `127.0.0.1:${port}`;
+/** For a closer look: some of pull, push, mirror; and programs that are left out. */
 const only = process.env['ONLY']?.split(',');
+const without = process.env['WITHOUT']?.split(',') ?? [];
 
 const tools = {
   registry: await findDockerRegistry(),
@@ -223,7 +225,7 @@ for (let round = 1; round <= rounds; round += 1) {
     // Each round begins with another, so that nobody always comes after the same one.
     const order = peers
       .map((_, index) => peers[(index + round - 1) % peers.length])
-      .filter((peer) => peer !== undefined);
+      .filter((peer) => peer !== undefined && !without.includes(peer.name));
     for (const peer of order) await measure(peer, group);
   }
 }

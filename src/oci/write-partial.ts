@@ -2,7 +2,7 @@ import type { FileHandle } from 'node:fs/promises';
 import type { Readable } from 'node:stream';
 
 /** Bytes gathered before they are handed to the disk: fewer, larger writes. */
-const batchBytes = 1024 * 1024;
+const batchBytes = 512 * 1024;
 
 /**
  * Writes a stream into a file from a position on. `take` sees each piece first and may refuse it by throwing. One write is
