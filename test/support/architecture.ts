@@ -26,7 +26,8 @@ const eventFiles = ['src/report/events.ts', 'src/report/emitter.ts', 'src/report
 export const owners: Readonly<Record<string, readonly string[]>> = {
   ssh2: ['src/transport/'],
   execa: ['src/transport/local'],
-  undici: ['src/oci/', 'src/artifacts/'],
+  'node-fetch': ['src/oci/'],
+  undici: ['src/artifacts/'],
   listr2: ['src/report/'],
   openpgp: ['src/packages/'],
   saxes: ['src/packages/'],

@@ -1,0 +1,155 @@
+import type { Digest } from './digest.ts';
+import type { Scopes } from './challenge.ts';
+import { notARegistry } from './http-errors.ts';
+import type { BlobDescriptor } from './manifest.ts';
+import { bareMediaType } from './media-types.ts';
+import { notFound } from './oci-errors.ts';
+import { receiveBody } from './receive.ts';
+import { formatReference, formatRepositoryName, withDigest, type RepositoryName } from './reference.ts';
+import type { Places } from './registry-places.ts';
+import type { OpenBlobOptions, OpenFrom, PutBlobOptions, PutBlobResult, WritableOciStore } from './store.ts';
+import { findOffset, isHopeless, sendBlob, type UploadContext, type UploadSession } from './upload.ts';
+
+/** What a store of remote registries does with blobs. */
+export type BlobCalls = Pick<WritableOciStore, 'statBlob' | 'openBlob' | 'putBlob'>;
+
+export function createBlobCalls({ ask, origin, patience }: Places, chunkBytes: number | undefined): BlobCalls {
+  /** Uploads that broke off, by repository and digest; they are gone on with while this process lives. */
+  const sessions = new Map<string, UploadSession>();
+
+  const statBlob = (name: RepositoryName, digest: Digest, signal?: AbortSignal): Promise<number | undefined> =>
+    ask(name, async (place, path, scopes) => {
+      const answer = await place.endpoint.request({
+        method: 'HEAD',
+        target: `/v2/${path}/blobs/${digest}`,
+        scopes,
+        what: `looking for ${formatReference(withDigest(name, digest))}`,
+        signal,
+        accept: [200, 404],
+      });
+      answer.discard();
+      if (answer.status === 404) return undefined;
+      return Number(answer.headers.get('content-length') ?? Number.NaN);
+    });
+
+  const openBlob = (
+    name: RepositoryName,
+    blob: BlobDescriptor,
+    { startByte = 0, endByte = blob.sizeBytes, signal }: OpenBlobOptions,
+  ): ReturnType<WritableOciStore['openBlob']> =>
+    ask(name, async (place, path, scopes) => {
+      const isPart = startByte > 0 || endByte < blob.sizeBytes;
+      const what = `reading ${formatReference(withDigest(name, blob.digest))}`;
+      const answer = await place.endpoint.request({
+        method: 'GET',
+        target: `/v2/${path}/blobs/${blob.digest}`,
+        headers: isPart ? { range: `bytes=${startByte}-${endByte - 1}` } : {},
+        scopes,
+        what,
+        signal,
+        accept: [200, 206, 404],
+      });
+      if (answer.status === 404) {
+        answer.discard();
+        throw notFound(
+          blob.digest,
+          formatRepositoryName(name),
+          'the registry has the manifest but not this blob: push the image again',
+        );
+      }
+      if (bareMediaType(answer.headers.get('content-type') ?? '') === 'text/html') {
+        answer.body.destroy();
+        answer.release();
+        throw notARegistry(place.endpoint.doing(what), 'text/html');
+      }
+      return receiveBody(answer.body, {
+        doing: place.endpoint.doing(what),
+        skipBytes: isPart && answer.status === 200 ? startByte : 0,
+        expectedBytes: endByte - startByte,
+        stallMs: patience.stallMs,
+        abortReason: () => (signal?.aborted === true ? (signal.reason as Error) : undefined),
+        onClose: answer.release,
+      });
+    });
+
+  const putBlob = async (
+    name: RepositoryName,
+    blob: BlobDescriptor,
+    openFrom: OpenFrom,
+    putOptions: PutBlobOptions,
+  ): Promise<PutBlobResult> => {
+    const { endpoint } = origin(name.registry);
+    const { signal, mountFrom } = putOptions;
+    const key = `${formatRepositoryName(name)}@${blob.digest}`;
+    const scopes: Scopes = { [name.repository]: ['pull', 'push'] };
+    const what = `writing ${formatReference(withDigest(name, blob.digest))}`;
+    const context: UploadContext = { endpoint, scopes, what, blob, chunkBytes };
+    let session = sessions.get(key);
+    if (session !== undefined && !(await findOffset(context, session, { signal }))) session = undefined;
+    if (session === undefined) {
+      sessions.delete(key);
+      // A mount also tells whether the blob is there, so it saves the look.
+      if (mountFrom === undefined && (await statBlob(name, blob.digest, signal)) !== undefined) return 'present';
+      const answer = await beginUpload(context, name, mountFrom, signal);
+      if (answer === 'mounted') return 'mounted';
+      session = answer;
+      sessions.set(key, session);
+    }
+    try {
+      await sendBlob(context, session, openFrom, putOptions);
+      sessions.delete(key);
+      return 'written';
+    } catch (error) {
+      if (isHopeless(error)) {
+        sessions.delete(key);
+        await cancelUpload(context, session);
+      }
+      throw error;
+    }
+  };
+
+  return {
+    statBlob: (name, digest, { signal } = {}) => statBlob(name, digest, signal),
+    openBlob: (name, blob, openOptions = {}) => openBlob(name, blob, openOptions),
+    putBlob: (name, blob, openFrom, putOptions = {}) => putBlob(name, blob, openFrom, putOptions),
+  };
+}
+
+async function beginUpload(
+  { endpoint, scopes, what, blob }: UploadContext,
+  name: RepositoryName,
+  mountFrom: RepositoryName | undefined,
+  signal: AbortSignal | undefined,
+): Promise<UploadSession | 'mounted'> {
+  const query = mountFrom ? `?mount=${blob.digest}&from=${encodeURIComponent(mountFrom.repository)}` : '';
+  const answer = await endpoint.request({
+    method: 'POST',
+    target: `/v2/${name.repository}/blobs/uploads/${query}`,
+    headers: { 'content-length': '0' },
+    scopes: mountFrom ? { [mountFrom.repository]: ['pull'], ...scopes } : scopes,
+    what,
+    signal,
+    accept: mountFrom ? [201, 202] : [202],
+  });
+  answer.discard();
+  if (answer.status === 201) return 'mounted';
+  const location = answer.headers.get('location');
+  if (location === null) throw notARegistry(endpoint.doing(what), 'an answer without an address for the upload');
+  return { location: new URL(location, answer.url).href, offset: 0 };
+}
+
+async function cancelUpload({ endpoint, scopes, what }: UploadContext, { location }: UploadSession): Promise<void> {
+  const request = {
+    method: 'DELETE',
+    target: location,
+    scopes,
+    what,
+    accept: [200, 202, 204, 404],
+    attempts: 1,
+  } as const;
+  // It is gone by itself after a while; nothing depends on it.
+  await endpoint.request(request).then(
+    (answer) => answer.discard(),
+    () => undefined,
+  );
+}
