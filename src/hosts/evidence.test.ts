@@ -39,6 +39,14 @@ describe('parseEvidence', () => {
       'cgroup.memory=nokmem',
     ],
     ['that nothing of it is there', 'cmdline', present('key=secret\n'), '(no such line)'],
+    [
+      'the ports of Kubernetes',
+      'listeners',
+      printed(
+        `${'tcp LISTEN 0 511 *:80 *:*\n'.repeat(1000)}udp UNCONN 0 0 *:10250 *:*\ntcp LISTEN 0 9 [::]:10250 [::]:*\n`,
+      ),
+      'tcp LISTEN 0 9 [::]:10250 [::]:*',
+    ],
     ['units that are active', 'units', printed('inactive\nactive\n', 3), 'ufw.service active'],
     ['features that are missing', 'missingFeatures', printed('vxlan\n'), 'no vxlan'],
     ['that a file is not there', 'swaps', { state: 'absent' }, '(not there)'],
