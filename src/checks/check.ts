@@ -1,3 +1,4 @@
+import { renderEvidence, type EvidenceSource } from '../hosts/evidence.ts';
 import type { Cluster, Member } from '../kubernetes/cluster.ts';
 import type { Severity } from '../report/events.ts';
 
@@ -10,10 +11,15 @@ export interface Finding {
   readonly title: string;
   readonly expected: string;
   readonly actual: string;
+  /** What was read on the host, and the lines of it that tell: `/proc/swaps: /dev/sda2 partition 8388604 0 -2`. */
+  readonly evidence: string;
   readonly remedy: string;
   /** Where the requirement comes from. */
   readonly source: string;
 }
+
+/** At least one. */
+export type Reads = readonly [EvidenceSource, ...EvidenceSource[]];
 
 /** What a check found; `severity` where it differs from the check's own. */
 export interface Found {
@@ -22,6 +28,12 @@ export interface Found {
   readonly expected?: string;
   readonly severity?: Severity;
   readonly remedy?: string;
+  /** Where not all that the check reads tells it. */
+  readonly reads?: Reads;
+  /** Which lines of what was read tell it (blanks in them are single); all where there is none. */
+  readonly about?: (line: string) => boolean;
+  /** What was measured or compared, in the place of lines of the first thing read. */
+  readonly seen?: string;
 }
 
 interface CheckBase {
@@ -33,6 +45,8 @@ interface CheckBase {
   readonly remedy: string;
   /** Where the requirement comes from: a document, a preflight of kubeadm, a measurement. */
   readonly source: string;
+  /** What is looked at on the hosts: the evidence of a finding is told from it. */
+  readonly reads: Reads;
   /** Guards somebody's data: --ignore-check refuses it. */
   readonly mandatory?: boolean;
   /** What is read is only for root: where the account is not root, the check says so and judges nothing. */
@@ -59,9 +73,11 @@ export function runChecks(checks: readonly Check[], cluster: Cluster): Finding[]
   return checks.flatMap((check) =>
     check.scope === 'host'
       ? cluster.members.flatMap((member) =>
-          lookAt(check, member, cluster).map((found) => toFinding(check, { ...found, host: member.config.name })),
+          lookAt(check, member, cluster).map((found) =>
+            toFinding(check, { ...found, host: member.config.name }, cluster),
+          ),
         )
-      : check.run(cluster).map((found) => toFinding(check, found)),
+      : check.run(cluster).map((found) => toFinding(check, found, cluster)),
   );
 }
 
@@ -71,13 +87,15 @@ export const notChecked: Found = {
   actual: 'not checked: only root can read it',
   severity: 'info',
   remedy: 'run the precheck with an account that is root or may use sudo',
+  reads: ['account'],
 };
 
 function lookAt(check: HostCheck, member: Member, cluster: Cluster): readonly Found[] {
   return check.needsRoot === true && !member.facts.isRoot ? [notChecked] : check.run(member, cluster);
 }
 
-function toFinding(check: Check, found: Found & { readonly host?: string }): Finding {
+function toFinding(check: Check, found: Found & { readonly host?: string }, { members }: Cluster): Finding {
+  const member = members.find(({ config }) => config.name === found.host);
   return {
     check: check.id,
     severity: found.severity ?? check.severity,
@@ -85,6 +103,7 @@ function toFinding(check: Check, found: Found & { readonly host?: string }): Fin
     title: found.title ?? check.title,
     expected: found.expected ?? check.expected,
     actual: found.actual,
+    evidence: renderEvidence({ ...found, reads: found.reads ?? check.reads }, member?.facts.evidence),
     remedy: found.remedy ?? check.remedy,
     source: check.source,
   };

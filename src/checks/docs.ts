@@ -1,4 +1,6 @@
+import { evidenceLimit, sourceName } from '../hosts/evidence.ts';
 import type { Check } from './check.ts';
+import type { NotMade } from './not-made.ts';
 
 const introduction = `# Checks
 
@@ -12,11 +14,25 @@ at the same before anything else. All findings of all hosts come at once.
 - What belongs to this very cluster is no leftover and no taken port.
 - \`precheck\` works without root for what can be read without it, and says what could not; the checks that say so are then not made.
 - Checks of the scope *host* look at one host; those of the scope *cluster* compare the hosts with each other.
+- A finding comes with its **evidence**: what was read on the host, and the lines of it that tell, in ${evidenceLimit} characters at most.
+  \`--output json\` and \`--html\` have it for every host, the table for the first one. Everything is read in one round trip, and once.
 `;
 
 /** The text of docs/checks.md: the same for the same checks. */
-export function renderChecksDocs(checks: readonly Check[]): string {
-  return [introduction, ...checks.map(renderCheck)].join('\n');
+export function renderChecksDocs(checks: readonly Check[], notMade: readonly NotMade[]): string {
+  return [introduction, ...checks.map(renderCheck), renderNotMade(notMade)].join('\n');
+}
+
+function renderNotMade(notMade: readonly NotMade[]): string {
+  const lines = notMade.map(({ ids, why }) => `- **${ids.join(', ')}**: ${why}.`);
+  return [
+    '## What is not checked',
+    '',
+    'Other guides and tools ask for these; here there is no check of them.',
+    '',
+    ...lines,
+    '',
+  ].join('\n');
 }
 
 function renderCheck(check: Check): string {
@@ -30,6 +46,7 @@ function renderCheck(check: Check): string {
     `${check.title}: **${check.severity}**, scope ${check.scope}.${notes.map((note) => ` ${note}`).join('')}`,
     '',
     `- Expected: ${check.expected}.`,
+    `- Read: ${check.reads.map((source) => `\`${sourceName(source)}\``).join(', ')}.`,
     `- Remedy: ${check.remedy}.`,
     `- Source: ${check.source}.`,
     '',

@@ -113,8 +113,9 @@ export const workflows: Workflows = {
   },
   async listChecks() {
     const { checks } = await import('../checks/index.ts');
-    return checks.map(({ id, scope, severity, title, expected, remedy, source }) => {
-      return { id, scope, severity, title, expected, remedy, source };
+    const { sourceName } = await import('../hosts/evidence.ts');
+    return checks.map(({ id, scope, severity, title, expected, remedy, source, reads }) => {
+      return { id, scope, severity, title, expected, remedy, source, reads: reads.map(sourceName) };
     });
   },
   async validateConfig(configFile) {

@@ -17,6 +17,7 @@ const check: CheckSummary = {
   expected: '2',
   remedy: 'add some',
   source: 'kubeadm',
+  reads: ['nproc'],
 };
 const listChecks = (): Promise<CheckSummary[]> => Promise.resolve([check]);
 
@@ -31,6 +32,7 @@ const precheck: Workflows['precheck'] = (_options, emitter) => {
     title: check.title,
     expected: check.expected,
     actual: '1 core',
+    evidence: 'nproc: 1',
     remedy: check.remedy,
     ignored: false,
   });
@@ -67,12 +69,13 @@ describe('precheck', () => {
 
   it('has them as events for programs', async () => {
     const { stdout } = await runTestCli(['precheck', '-c', 'f', '--output', 'json'], { precheck });
-    const types = stdout
+    const events = stdout
       .trimEnd()
       .split('\n')
-      .map((line) => (JSON.parse(line) as { type: string }).type);
+      .map((line) => JSON.parse(line) as { type: string });
 
-    expect(types).toEqual(['run.started', 'check.finding', 'run.finished']);
+    expect(events.map(({ type }) => type)).toEqual(['run.started', 'check.finding', 'run.finished']);
+    expect(events[1]).toMatchObject({ evidence: 'nproc: 1' });
   });
 
   it('writes them as a page too', async () => {
@@ -84,6 +87,7 @@ describe('precheck', () => {
 
     expect(exitCode).toBe(3);
     expect(page).toContain('<dd>1 core</dd>');
+    expect(page).toContain('<dd>nproc: 1</dd>');
   });
 
   it('touches no host where the page cannot be written', async () => {
@@ -97,7 +101,9 @@ describe('precheck', () => {
     const { exitCode, stdout } = await runTestCli(['precheck', '--list'], { listChecks });
 
     expect(exitCode).toBe(0);
-    expect(stdout).toBe('ID   SCOPE  SEVERITY  TITLE\ncpu  host   error     Too few CPU cores\n');
+    expect(stdout).toBe(
+      'ID   SCOPE  SEVERITY  TITLE              READS\ncpu  host   error     Too few CPU cores  nproc\n',
+    );
   });
 
   it('lists the real checks, a line each, for programs', async () => {
@@ -110,6 +116,7 @@ describe('precheck', () => {
     expect(JSON.parse(lines[0] ?? '')).toMatchObject({
       id: 'privilege-escalation',
       source: expect.any(String) as string,
+      reads: ['id -u'],
     });
   });
 

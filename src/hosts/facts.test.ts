@@ -154,6 +154,7 @@ describe('parseFacts', () => {
       kernelCommandLine: [],
       apparmorEnabled: false,
       missingFeatures: expect.any(Array) as string[],
+      evidence: expect.any(Map) as Facts['evidence'],
     } satisfies Facts);
     expect(made.trips).toBe(1);
   });

@@ -7,6 +7,7 @@ import {
   type Listener,
   type Route,
 } from './facts-network.ts';
+import { parseEvidence, type Evidence } from './evidence.ts';
 import { parseNameservers, parseSettings, type SettingsFacts } from './facts-settings.ts';
 import { factQueries as q, probedTools } from './fact-queries.ts';
 import { commandText, fileText, numberOf } from './seen-text.ts';
@@ -60,6 +61,8 @@ export interface Facts extends SettingsFacts {
   readonly identityUnreadable: string | undefined;
   /** sha256 of the cluster's CA certificate on this host; undefined where there is none. */
   readonly caSha256: string | undefined;
+  /** What the facts were read from, as far as findings show it. */
+  readonly evidence: Evidence;
 }
 
 /** Written on a host when it becomes part of a cluster; its removal is the last act of reset. */
@@ -117,6 +120,7 @@ export function parseFacts(seen: Answers, askedAtMs?: number, tookMs?: number): 
     ...identity,
     caSha256: caDigest(seen(q.ca)),
     ...parseSettings(seen),
+    evidence: parseEvidence(seen),
   };
 }
 

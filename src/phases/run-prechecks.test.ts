@@ -35,8 +35,9 @@ async function outcomeOf(given: Given): Promise<{ readonly failures: string[]; r
       failures.push(`${each.code} ${each.exitCode}`);
     }
   }
-  const told = context.of('check.finding').map(({ check, severity, ignored, source }) => {
+  const told = context.of('check.finding').map(({ check, severity, ignored, source, evidence }) => {
     expect(source).toBeTruthy();
+    expect(evidence).toBeTruthy();
     return `${check} ${severity}${ignored ? ' ignored' : ''}`;
   });
   return { failures, told };

@@ -103,6 +103,8 @@ export type RunEventBody =
       readonly title: string;
       readonly expected?: string | undefined;
       readonly actual?: string | undefined;
+      /** What was read on the host, and the lines of it that tell: one line, at most 300 characters. */
+      readonly evidence: string;
       readonly remedy?: string | undefined;
       /** Where the requirement comes from. */
       readonly source?: string | undefined;

@@ -8,7 +8,13 @@ import { createRecorder, type RunRecord } from './record.ts';
 const paint = createPaint(false);
 
 function finding(check: string, severity: Severity, host: string | undefined, given: object = {}): RunEventBody {
-  const texts = { title: `${check} is wrong`, expected: 'good', actual: 'bad', remedy: 'mend it' };
+  const texts = {
+    title: `${check} is wrong`,
+    expected: 'good',
+    actual: 'bad',
+    evidence: 'nproc: 1',
+    remedy: 'mend it',
+  };
   return { type: 'check.finding', check, severity, host, ...texts, ignored: false, ...given };
 }
 
@@ -67,11 +73,13 @@ info            w1      swap-disabled  bad
 error, ignored  w2      cpu            bad
 
 memory: memory is wrong
+  read on cp1: nproc: 1
   expected: good
   do: mend it
 SSH_REFUSED: The host could not be looked at
   do: start sshd
 tmp-usable: tmp-usable is wrong
+  read on w1: nproc: 1
   expected: good
   do: mend it
 swap-disabled: swap-disabled is wrong
@@ -81,6 +89,20 @@ cpu: cpu is wrong
   expected: good
   do: mend it
 `);
+  });
+
+  it('show what was read in one line, shortened where it is long', () => {
+    const long = `ip -o addr show: ${'x'.repeat(200)}`;
+    const text = formatFindings(
+      recordFrom([
+        finding('memory', 'error', 'cp1', { evidence: '/proc/meminfo:\u001B[2J MemTotal:\n1 kB' }),
+        finding('address-valid', 'error', 'w1', { evidence: long }),
+      ]),
+      paint,
+    );
+
+    expect(text).toContain('\n  read on cp1: /proc/meminfo: MemTotal: 1 kB\n');
+    expect(text).toContain(`\n  read on w1: ${long.slice(0, 99)}…\n`);
   });
 
   it('are none on good hosts', () => {

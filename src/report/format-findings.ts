@@ -63,7 +63,10 @@ export function formatFindings(record: RunRecord, paint: Paint): string {
     .join('');
 }
 
-/** Findings of one check that differ in their remedy keep each their own. */
+/** Characters of evidence on a terminal, where a table stands above it; all of it is in the page and in the events. */
+const evidenceWidth = 100;
+
+/** Findings of one check that differ in their remedy keep each their own; what was read is shown of the first host of them. */
 function remedies(rows: readonly FindingRow[], paint: Paint): string[] {
   const byText = new Map<string, string>();
   for (const row of rows) {
@@ -71,10 +74,22 @@ function remedies(rows: readonly FindingRow[], paint: Paint): string[] {
       row.expected === undefined ? '' : `expected: ${stripControls(row.expected)}`,
       row.remedy === undefined ? '' : `do: ${stripControls(row.remedy)}`,
     ].filter((line) => line !== '');
+    const key = `${row.check} ${lines.join('\n')}`;
+    if (lines.length === 0 || byText.has(key)) continue;
     const text = `${paint('strong', row.check)}: ${stripControls(row.title)}`;
-    if (lines.length > 0) byText.set(`${row.check} ${lines.join('\n')}`, `${text}\n${indent(lines.join('\n'), '  ')}`);
+    byText.set(key, `${text}\n${indent([...firstEvidence(row), ...lines].join('\n'), '  ')}`);
   }
   return [...byText.values()];
+}
+
+/** What is merely told needs no proof. */
+function firstEvidence({ severity, ignored, evidence }: FindingRow): string[] {
+  const [first] = evidence;
+  if (first === undefined || severity === 'info' || ignored) return [];
+  const [text, [host]] = first;
+  const line = oneLine(text);
+  const short = line.length <= evidenceWidth ? line : `${line.slice(0, evidenceWidth - 1)}…`;
+  return [`read${host === undefined ? '' : ` on ${host}`}: ${short}`];
 }
 
 /** What is left for the summary where the findings are shown as the result. */
@@ -102,6 +117,7 @@ function toRow(error: ErrorReport): FindingRow {
     remedy: error.remedy,
     expected: undefined,
     actual: [error.message, ...error.details].join('; '),
+    evidence: new Map(),
     ignored: false,
     hosts: error.host === undefined ? [] : [error.host],
   };

@@ -20,6 +20,7 @@ function swapOn(host: string): RunEventBody {
     title: 'swap is on',
     expected: 'no swap',
     actual: '/dev/sda2',
+    evidence: '/proc/swaps: /dev/sda2 partition 8388604 0 -2',
     remedy: 'swapoff -a',
     ignored: false,
   };
@@ -69,6 +70,7 @@ it('tells a finding once for all its hosts, errors first', () => {
     check: 'memory-size',
     severity: 'warning',
     title: 'too little memory',
+    evidence: '/proc/meminfo: MemTotal: 1 kB',
     ignored: true,
   };
 

@@ -14,6 +14,7 @@ const checks: CheckSummary[] = ['cpu', 'memory'].map((id) => ({
   expected: `enough ${id}`,
   remedy: 'add some',
   source: 'kubeadm',
+  reads: ['nproc'],
 }));
 
 const finding: RunEventBody = {
@@ -24,6 +25,7 @@ const finding: RunEventBody = {
   title: '<b>"Too" few</b>',
   expected: "2 & 'more'",
   actual: '<script>alert(1)</script>\u001B[2J',
+  evidence: 'nproc: <1>',
   remedy: 'add some',
   source: 'kubeadm',
   ignored: false,
@@ -50,10 +52,24 @@ it('tells what was found and what was not', async () => {
   expect(page).toContain('2030-01-02 03:04:05Z, installer 1.2.3, 3 hosts');
   expect(page).toContain('<p class="total">1 error</p>');
   expect(page).toContain('<tr><td>w1</td><td class="n">1</td><td class="n">0</td><td class="n">0</td></tr>');
+  expect(page).toContain('<dt>Read</dt><dd>nproc: &lt;1&gt;</dd>');
   expect(page).toContain('<dt>Source</dt><dd>kubeadm</dd>');
   expect(page.match(/<article/g)).toHaveLength(1);
   expect(page).toContain('<li><b>memory</b>: enough memory</li>');
   expect(page).not.toContain('<b>cpu</b>');
+});
+
+it('shows what was read on each host', async () => {
+  const page = await pageOf(
+    runStarted(),
+    finding,
+    { ...finding, host: 'cp1' },
+    { ...finding, host: 'w2', evidence: 'nproc: 2' },
+    runFinished({ status: 'failed' }),
+  );
+
+  expect(page.match(/<article/g)).toHaveLength(1);
+  expect(page).toContain('<dt>Read</dt><dd>w1, cp1: nproc: &lt;1&gt;<br>w2: nproc: 2</dd>');
 });
 
 it('takes nothing that a host says for markup', async () => {

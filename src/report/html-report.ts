@@ -16,6 +16,8 @@ export interface CheckSummary {
   readonly expected: string;
   readonly remedy: string;
   readonly source: string;
+  /** Files and commands that are looked at. */
+  readonly reads: readonly string[];
 }
 
 /** A sink that keeps what the page shows, until it is written. */
@@ -118,12 +120,13 @@ function renderFinding(row: FindingRow): string {
   const facts: [string, string | undefined][] = [
     ['Hosts', row.hosts.length === 0 ? 'all' : row.hosts.join(', ')],
     ['Found', row.actual],
+    ['Read', evidenceOf(row)],
     ['Expected', row.expected],
     ['To do', row.remedy],
     ['Source', row.source],
   ];
   const list = facts.flatMap(([name, text]) =>
-    text === undefined ? [] : [`<dt>${name}</dt><dd>${escapeHtml(text)}</dd>`],
+    text === undefined ? [] : [`<dt>${name}</dt><dd>${escapeHtml(text).replaceAll('\n', '<br>')}</dd>`],
   );
   const word = row.ignored ? `${row.severity}, ignored` : row.severity;
   return `<article class="${row.severity}${row.ignored ? ' ignored' : ''}">
@@ -132,6 +135,15 @@ function renderFinding(row: FindingRow): string {
 ${list.join('\n')}
 </dl>
 </article>`;
+}
+
+/** A line for each thing that was read, with the hosts where several differ. */
+function evidenceOf({ evidence }: FindingRow): string | undefined {
+  if (evidence.size === 0) return undefined;
+  const lines = [...evidence].map(([text, hosts]) =>
+    evidence.size === 1 || hosts.length === 0 ? text : `${hosts.join(', ')}: ${text}`,
+  );
+  return lines.join('\n');
 }
 
 const entities: Readonly<Record<string, string>> = {

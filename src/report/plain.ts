@@ -91,7 +91,8 @@ function formatEvent(event: RunEvent, debug: boolean, paint: Paint): string | un
     case 'check.finding': {
       const hosts = event.host === undefined ? [] : [event.host];
       const { expected, actual, remedy } = event;
-      return formatFinding({ ...event, expected, actual, remedy, hosts }, paint).replaceAll('\n', '\n      ');
+      const evidence = new Map([[event.evidence, hosts]]);
+      return formatFinding({ ...event, expected, actual, evidence, remedy, hosts }, paint).replaceAll('\n', '\n      ');
     }
     case 'condition.waiting': {
       const reason = event.lastError === undefined ? '' : `: ${stripControls(event.lastError)}`;

@@ -18,6 +18,8 @@ export interface Finding {
   readonly expected: string | undefined;
   readonly actual: string | undefined;
   readonly source?: string | undefined;
+  /** Hosts by what was read there. */
+  readonly evidence: ReadonlyMap<string, readonly string[]>;
   readonly ignored: boolean;
   readonly hosts: readonly string[];
 }
@@ -96,7 +98,10 @@ export function isBad(status: PhaseStatus): boolean {
 function addFinding(findings: Map<string, Finding>, event: EventOf<'check.finding'>): void {
   const { check, severity, title, remedy, expected, actual, source, ignored } = event;
   const key = JSON.stringify([check, severity, title, expected, actual, ignored]);
-  const hosts = findings.get(key)?.hosts ?? [];
+  const known = findings.get(key);
+  const own = event.host === undefined ? [] : [event.host];
+  const evidence = new Map(known?.evidence);
+  evidence.set(event.evidence, [...(evidence.get(event.evidence) ?? []), ...own]);
   findings.set(key, {
     check,
     severity,
@@ -105,7 +110,8 @@ function addFinding(findings: Map<string, Finding>, event: EventOf<'check.findin
     expected,
     actual,
     source,
+    evidence,
     ignored,
-    hosts: event.host === undefined ? hosts : [...hosts, event.host],
+    hosts: [...(known?.hosts ?? []), ...own],
   });
 }

@@ -73,6 +73,7 @@ export function goodFacts(index: number, given: Partial<Facts> = {}): Facts {
     kernelCommandLine: ['quiet'],
     apparmorEnabled: false,
     missingFeatures: [],
+    evidence: new Map(),
     ...given,
   };
 }

@@ -10,19 +10,20 @@ export const clockInSync: ClusterCheck = {
   expected: 'within 1 s of the median of all hosts; 10 s at most',
   remedy: 'set up chrony or another time service on the host',
   source: 'Kubernetes, certificates and leases compare clocks; etcd, "Hardware recommendations"',
+  reads: ['clock'],
   run(cluster) {
     const rows = cluster.members.flatMap((member) => {
       const offsetMs = clockOffsetMs(member);
-      return offsetMs === undefined ? [] : [{ host: member.config.name, offsetMs }];
+      return offsetMs === undefined ? [] : [{ host: member.config.name, offsetMs, seen: readingOf(member) }];
     });
     const warnMs = cluster.config.spec.checks.thresholds.clockSkewMs;
     const sorted = rows.map(({ offsetMs }) => offsetMs).toSorted((a, b) => a - b);
     const median = sorted[Math.floor((sorted.length - 1) / 2)] ?? 0;
-    return rows.flatMap(({ host, offsetMs }) => {
+    return rows.flatMap(({ host, offsetMs, seen }) => {
       const off = Math.abs(offsetMs - median);
       if (off <= warnMs) return [];
       const actual = `${(off / 1000).toFixed(1)} s ${offsetMs > median ? 'ahead' : 'behind'}`;
-      return [{ host, actual, severity: off > warnMs * 10 ? 'error' : 'warning' } as const];
+      return [{ host, actual, seen, severity: off > warnMs * 10 ? 'error' : 'warning' } as const];
     });
   },
 };
@@ -31,4 +32,9 @@ export const clockInSync: ClusterCheck = {
 export function clockOffsetMs({ facts }: Member): number | undefined {
   const { clockMs, askedAtMs, roundTripMs = 0 } = facts;
   return clockMs === undefined || askedAtMs === undefined ? undefined : clockMs - askedAtMs - roundTripMs / 2;
+}
+
+/** Both clocks, in milliseconds since the epoch. */
+function readingOf({ facts: { clockMs = 0, askedAtMs = 0, roundTripMs = 0 } }: Member): string {
+  return `${clockMs}, asked at ${askedAtMs} by the clock of the installer, round trip ${roundTripMs.toFixed(0)} ms`;
 }

@@ -27,6 +27,7 @@ export const osConsistent: ClusterCheck = {
   expected: 'one distribution and one version of it on all hosts',
   remedy: 'nothing to do where it is intended; else install the host anew with the distribution of the others',
   source: 'host requirements: all hosts of a new cluster alike',
+  reads: ['osRelease'],
   run: (cluster) =>
     oddOnes(cluster, ({ facts }) =>
       facts.os.id === 'unknown' ? undefined : `${facts.os.id} ${facts.os.versionId}`.trim(),
@@ -42,6 +43,7 @@ export const timezoneConsistent: ClusterCheck = {
   expected: 'one time zone on all hosts, so that their logs can be compared',
   remedy: 'set it with timedatectl set-timezone',
   source: 'host requirements: the same time zone everywhere',
+  reads: ['zoneFile', 'zoneOffset'],
   run(cluster) {
     const areAllNamed = cluster.members.every(({ facts }) => facts.timeZone?.name !== undefined);
     return oddOnes(cluster, ({ facts: { timeZone } }) =>
@@ -58,6 +60,7 @@ export const archConsistent: ClusterCheck = {
   expected: 'one architecture on all hosts',
   remedy: 'nothing to do where every image that will run has all architectures; else use other hosts',
   source: 'host requirements: all hosts of a new cluster alike',
+  reads: ['uname'],
   // One that is not supported at all is told by architecture-supported.
   run: (cluster) => oddOnes(cluster, ({ facts }) => architectures.find((name) => name === facts.architecture)),
 };

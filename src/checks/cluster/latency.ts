@@ -15,6 +15,7 @@ export const latency: ClusterCheck = {
   remedy: 'put the hosts of one cluster into one site; etcd holds elections where answers come late',
   source:
     'host requirements: 2 ms in a site, 30 ms and 100 ms at most between sites; etcd, "Tuning": heartbeat of 100 ms',
+  reads: ['peerProbe'],
   run(cluster) {
     const warnMs = cluster.config.spec.checks.thresholds.roundTripMs;
     const slow = [...roundTrips(cluster)].filter(([, ms]) => ms > warnMs);
@@ -37,6 +38,7 @@ export const latency: ClusterCheck = {
       found.push({
         host,
         actual: `${worst.toFixed(0)} ms to ${namesOf(others)}`,
+        seen: `handshake ${namesOf(mine.map(({ ms }, index) => `${others[index] ?? ''} ${ms.toFixed(1)} ms`))}`,
         severity: worst > errorMs ? 'error' : 'warning',
       } as const);
     }

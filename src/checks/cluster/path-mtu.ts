@@ -18,6 +18,7 @@ export const mtuConsistent: ClusterCheck = {
     'set the same MTU on the interfaces of all hosts and on the switches between them (ip link set dev NAME mtu N)',
   source:
     'RFC 2923, "TCP Problems with Path MTU Discovery"; network plugins take the MTU of the interface for that of the path',
+  reads: ['peerProbe', 'links'],
   run(cluster) {
     const failed = cluster.members.flatMap(({ config: { name } }) => lostOf(cluster, name));
     if (failed.length === 0) return [];
@@ -26,10 +27,13 @@ export const mtuConsistent: ClusterCheck = {
       names.flatMap((to, other) => (isSentLarge(index, other, names.length) ? [{ from, to }] : [])),
     );
     return blame(failed, tried).map(({ host, isTarget, others }) => {
-      const mtu = (name: string): string => String(mtuOf(cluster.members.find(({ config }) => config.name === name)));
+      const memberOf = (name: string): Member | undefined => cluster.members.find(({ config }) => config.name === name);
+      const mtu = (name: string): string => String(mtuOf(memberOf(name)));
       const sizes = [...new Set((isTarget ? others : [host]).map(mtu))].join(' and ');
       return {
         host,
+        seen: `no large datagram ${isTarget ? 'from' : 'arrived on'} ${namesOf(others)}`,
+        about: isLineOf(memberOf(host)),
         actual: `packets of ${sizes} bytes ${isTarget ? 'from' : 'to'} ${namesOf(others)} are lost; the MTU here is ${mtu(host)}`,
       };
     });
@@ -48,4 +52,10 @@ function lostOf(cluster: Cluster, to: string): FailedPair[] {
     const hasSent = cluster.peers.get(from)?.missing === undefined;
     return hasSmall && hasSent && !report.deaf.has(`udp/${vxlanPort}`) ? [{ from, to }] : [];
   });
+}
+
+/** The line of the interface that carries the node address: `2: eth0: …`, `2: eth0@if3: …`. */
+function isLineOf(member: Member | undefined): (line: string) => boolean {
+  const name = member && interfaceOf(member);
+  return (line) => line.split(' ')[1]?.replace(/(@.*)?:$/, '') === name;
 }

@@ -26,6 +26,7 @@ export const portsOpen: ClusterCheck = {
     'open the port in the firewall of the host, and in those between the hosts (security groups, ACLs of the switches)',
   source:
     'Kubernetes, "Ports and protocols"; host requirements: every node reaches the control plane and the ports of the CNI',
+  reads: ['peerProbe'],
   run(cluster) {
     const failed = failedPairs(cluster);
     return [...(failed.length === 0 ? [] : failures(cluster, failed)), ...notTried(cluster)];
@@ -98,6 +99,7 @@ function failures(cluster: Cluster, all: readonly FailedPort[]): Found[] {
       return {
         host,
         severity: mine.some(({ needed }) => needed.severity === 'error') ? 'error' : 'warning',
+        seen: `nothing arrived of ${namesOf(mine.map(({ from, to }) => `${from} to ${to}:${port}`))}`,
         actual: isTarget
           ? `${port} (${what}) cannot be reached from ${namesOf(others)}`
           : `${port} (${what}) of ${namesOf(others)} cannot be reached from here, and can from other hosts`,
@@ -135,6 +137,7 @@ function notTried(cluster: Cluster): Found[] {
         title: 'Not checked',
         severity: 'info',
         actual: `not checked: ${why}`,
+        seen: why,
         remedy: 'nothing to do where the ports are known to be open; else install bash and systemd 230 or socat',
       },
     ];

@@ -25,6 +25,7 @@ export const hostnameUnique: ClusterCheck = {
   expected: 'a hostname of its own for every host',
   remedy: 'set another one with hostnamectl set-hostname',
   source: 'kubeadm, "Before you begin": a unique hostname for every node',
+  reads: ['uname'],
   run: (cluster) => duplicates(cluster, ({ facts }) => facts.hostname, 'hostname'),
 };
 
@@ -36,6 +37,7 @@ export const machineIdUnique: ClusterCheck = {
   expected: 'a machine-id of its own for every host; cloned machines share it',
   remedy: 'on the clone: rm /etc/machine-id && systemd-machine-id-setup, then reboot',
   source: 'machine-id(5): unique for every machine; systemd and DHCP clients derive identities from it',
+  reads: ['machineId'],
   run: (cluster) => duplicates(cluster, ({ facts }) => facts.machineId, 'machine-id'),
 };
 
@@ -47,6 +49,7 @@ export const productUuidUnique: ClusterCheck = {
   expected: 'a product_uuid of its own for every host',
   remedy: 'give the virtual machine another UUID in its hypervisor',
   source: 'kubeadm, "Before you begin": a unique product_uuid for every node',
+  reads: ['productUuid'],
   run: (cluster) => [
     ...duplicates(cluster, ({ facts }) => facts.productUuid, 'product_uuid'),
     ...cluster.members.filter(({ facts }) => !facts.isRoot).map(({ config }) => ({ ...notChecked, host: config.name })),
@@ -62,9 +65,18 @@ export const macUnique: ClusterCheck = {
   expected: 'a MAC address of its own for the interface of every node address',
   remedy: 'give the virtual machine another MAC address in its hypervisor',
   source: 'kubeadm, "Before you begin": a unique MAC address for every node',
-  run: (cluster) => duplicates(cluster, macOf, 'MAC address'),
+  reads: ['links'],
+  run: (cluster) =>
+    duplicates(cluster, macOf, 'MAC address').map((found) => ({ ...found, about: isOneOf(cluster, found.host) })),
 };
 
 function macOf(member: Member): string | undefined {
   return member.facts.macAddresses.get(interfaceOf(member) ?? '');
+}
+
+/** The line of the interface that carries the node address. */
+function isOneOf({ members }: Cluster, host: string | undefined): (line: string) => boolean {
+  const member = members.find(({ config }) => config.name === host);
+  const mac = member && macOf(member);
+  return (line) => mac !== undefined && line.includes(mac);
 }

@@ -1,4 +1,4 @@
-import { mountOf } from '../../hosts/facts-settings.ts';
+import { mountOf, type Mount } from '../../hosts/facts-settings.ts';
 import type { HostCheck } from '../check.ts';
 
 export const diskFilesystem: HostCheck = {
@@ -9,7 +9,12 @@ export const diskFilesystem: HostCheck = {
   expected: 'ftype=1 on the file system of /var/lib and of /var/lib/containerd, where it is XFS',
   remedy: 'make the file system anew with mkfs.xfs -n ftype=1, or mount another one at /var/lib/containerd',
   source: 'Linux kernel, overlayfs: the upper file system must return file types; host requirements',
-  run: ({ facts }) => facts.xfsWithoutFileTypes.map((mount) => ({ actual: `ftype=0 on ${mount}` })),
+  reads: ['xfs'],
+  run: ({ facts }) =>
+    facts.xfsWithoutFileTypes.map((mount) => ({
+      actual: `ftype=0 on ${mount}`,
+      about: (line: string) => line === `${mount} ftype=0`,
+    })),
 };
 
 /** /etc, /var/lib and /usr/local are what the installer writes to. */
@@ -21,13 +26,13 @@ export const fileSystemsWritable: HostCheck = {
   expected: '/etc, /var/lib and /usr/local can be written to',
   remedy: 'mount it read-write; where the kernel made it read-only after an error (see dmesg), repair the disk first',
   source: 'the phases of the installer, kubeadm and kubelet write there',
+  reads: ['mounts'],
   run({ facts }) {
     return ['/etc', '/var/lib', '/usr/local'].flatMap((path) => {
       const mount = mountOf(facts.mounts, path);
       if (mount?.options.includes('ro') !== true) return [];
-      return [
-        { actual: mount.path === path ? `${path} is read-only` : `${path} is on ${mount.path}, which is read-only` },
-      ];
+      const actual = mount.path === path ? `${path} is read-only` : `${path} is on ${mount.path}, which is read-only`;
+      return [{ actual, about: isLineOf(mount) }];
     });
   },
 };
@@ -41,21 +46,32 @@ export const tmpUsable: HostCheck = {
     'a folder /tmp that everybody may write to (mode 1777), on a file system from which programs may be started',
   remedy: 'mkdir -p /tmp && chmod 1777 /tmp; for noexec: mount -o remount,exec /tmp',
   source: 'hier(7) and file-hierarchy(7); host requirements',
+  reads: ['temporaryFolder', 'mounts'],
   run({ facts }) {
     const { temporaryFolderMode: mode, mounts } = facts;
-    if (mode === undefined) return [{ actual: 'there is no folder /tmp' }];
-    const options = mountOf(mounts, '/tmp')?.options ?? [];
+    if (mode === undefined) return [{ actual: 'there is no folder /tmp', reads: ['temporaryFolder'] }];
+    const mount = mountOf(mounts, '/tmp');
+    const options = mount?.options ?? [];
+    const mountRead = { reads: ['mounts'], ...(mount && { about: isLineOf(mount) }) } as const;
     return [
-      ...(options.includes('ro') ? [{ actual: '/tmp is read-only' }] : []),
-      ...(mode === '1777' ? [] : [{ actual: `mode ${mode}`, severity: 'warning' } as const]),
+      ...(options.includes('ro') ? [{ actual: '/tmp is read-only', ...mountRead }] : []),
+      ...(mode === '1777'
+        ? []
+        : [{ actual: `mode ${mode}`, severity: 'warning', reads: ['temporaryFolder'] } as const]),
       ...(options.includes('noexec')
         ? [
             {
               actual: 'mounted noexec; installers of drivers and add-ons start programs there',
               severity: 'warning',
+              ...mountRead,
             } as const,
           ]
         : []),
     ];
   },
 };
+
+/** A line of /proc/self/mounts. */
+function isLineOf({ path }: Mount): (line: string) => boolean {
+  return (line) => line.split(' ')[1] === path;
+}

@@ -1,4 +1,4 @@
-import type { HostCheck } from '../check.ts';
+import type { HostCheck, Reads } from '../check.ts';
 
 /**
  * A kernel package that was replaced takes the modules of the running kernel with it: nothing can be loaded until the reboot.
@@ -12,6 +12,7 @@ export const kernelNotUpgraded: HostCheck = {
   expected: '/lib/modules has a folder for the running kernel',
   remedy: 'reboot the host: its kernel was upgraded, and the running one cannot load modules any more',
   source: 'host requirements: kernel upgraded, reboot required',
+  reads: ['uname', 'moduleTrees'],
   run({ facts }) {
     const { kernel, moduleTrees, hasLoadedModules } = facts;
     if (!hasLoadedModules || moduleTrees.length === 0 || kernel === '' || moduleTrees.includes(kernel)) return [];
@@ -28,6 +29,20 @@ export const unattendedUpgrades: HostCheck = {
   remedy:
     'turn it off (systemctl disable --now apt-daily-upgrade.timer, or the unit that is named), or leave kernels and containerd out of it',
   source: 'host requirements: automatic kernel upgrades and reboots are off',
-  run: ({ facts }) =>
-    facts.automaticUpgrades === undefined ? [] : [{ actual: `${facts.automaticUpgrades} is active` }],
+  reads: ['units', 'aptUpgrades', 'dnfAutomatic'],
+  run({ facts: { automaticUpgrades } }) {
+    if (automaticUpgrades === undefined) return [];
+    const about = (line: string): boolean => !line.endsWith(' active') || line.startsWith(unitOf(automaticUpgrades));
+    return [{ actual: `${automaticUpgrades} is active`, reads: readsOf(automaticUpgrades), about }];
+  },
 };
+
+/** What is named unattended-upgrades is started by a timer. */
+function unitOf(what: string): string {
+  return what === 'unattended-upgrades' ? 'apt-daily-upgrade.timer' : what;
+}
+
+function readsOf(what: string): Reads {
+  if (what === 'unattended-upgrades') return ['units', 'aptUpgrades'];
+  return what === 'dnf-automatic.timer' ? ['units', 'dnfAutomatic'] : ['units'];
+}

@@ -11,6 +11,7 @@ export const noLeftovers: HostCheck = {
   remedy:
     'where they are not needed any more: kubeadm reset --force, then remove /etc/cni/net.d; where they are, this is not the host',
   source: 'kubeadm preflight: DirAvailable and FileAvailable',
+  reads: ['leftovers'],
   run(member, cluster) {
     if (belongsToCluster(member, cluster)) return [];
     const { leftovers } = member.facts;
@@ -28,6 +29,7 @@ export const sameCluster: HostCheck = {
   expected: 'no identity, or that of this cluster',
   remedy: 'take it out of that cluster first: installer reset with that cluster file',
   source: 'installer: the identity that it writes first and removes last',
+  reads: ['identity'],
   run(member, cluster) {
     const { identity, identityUnreadable } = member.facts;
     if (identityUnreadable !== undefined)
@@ -52,6 +54,7 @@ export const versionUnchanged: HostCheck = {
   expected: 'the version of the cluster file',
   remedy: 'set spec.kubernetes.version to the version that runs; cluster-create never upgrades',
   source: 'Kubernetes, "Version skew policy": versions change in an order, by an upgrade',
+  reads: ['kubeletRecord', 'identity'],
   run(member, cluster) {
     const { kubeletVersion, identity } = member.facts;
     const wanted = versionsOf(cluster).kubernetes.version;

@@ -1,7 +1,7 @@
 import { isIP } from 'node:net';
 import type { Member } from '../../kubernetes/cluster.ts';
 import type { HostsFileEntry } from '../../hosts/facts-settings.ts';
-import type { HostCheck } from '../check.ts';
+import type { Found, HostCheck } from '../check.ts';
 
 /** Nodes are named by the cluster file, so a strange hostname is told and stops nothing. */
 export const hostnameValid: HostCheck = {
@@ -13,6 +13,7 @@ export const hostnameValid: HostCheck = {
     'lower-case letters, digits, "-" and "." only, 63 characters at most, each part with a letter or digit at both ends; not localhost',
   remedy: 'set another one with hostnamectl set-hostname; the node has the name of the cluster file all the same',
   source: 'RFC 1123, section 2.1; Kubernetes, "Object Names and IDs"',
+  reads: ['uname'],
   run({ facts: { hostname } }) {
     if (hostname === '') return [{ actual: 'the hostname could not be read' }];
     const isGood =
@@ -33,6 +34,7 @@ export const hostsFile: HostCheck = {
     'one address of each family for a name; localhost is 127.0.0.1; hosts of the cluster have their node addresses',
   remedy: 'correct the lines in /etc/hosts',
   source: 'host requirements: no duplicate names, localhost resolves to 127.0.0.1',
+  reads: ['hostsFile'],
   run({ facts }, cluster) {
     const byName = addressesByName(facts.hostsFile);
     return [
@@ -54,25 +56,30 @@ function addressesByName(entries: readonly HostsFileEntry[]): Map<string, string
 }
 
 /** Debian gives a host's own name to 127.0.1.1: beside another address that is no contradiction. */
-function contradictions(name: string, addresses: readonly string[]): { actual: string }[] {
+function contradictions(name: string, addresses: readonly string[]): Found[] {
   if (name === 'localhost') {
     const strange = addresses.filter((address) => isIP(address) === 4 && address !== '127.0.0.1');
-    return strange.map((address) => ({ actual: `localhost is ${address}` }));
+    return strange.map((address) => ({ actual: `localhost is ${address}`, about: isLineOf(name) }));
   }
   const isLoopback = (address: string): boolean => address.startsWith('127.') || address === '::1';
   return [4, 6].flatMap((family) => {
     const different = addresses.filter((address) => isIP(address) === family && !isLoopback(address));
-    return different.length < 2 ? [] : [{ actual: `${name} is ${different.join(' and ')}` }];
+    return different.length < 2 ? [] : [{ actual: `${name} is ${different.join(' and ')}`, about: isLineOf(name) }];
   });
 }
 
 /** Names of the cluster's hosts that lead elsewhere; with two addresses they are told as contradictions already. */
-function strangers(wanted: Member, byName: ReadonlyMap<string, readonly string[]>): { actual: string }[] {
+function strangers(wanted: Member, byName: ReadonlyMap<string, readonly string[]>): Found[] {
   const { name } = wanted.config;
   const addresses = (byName.get(name) ?? []).filter((address) => !address.startsWith('127.') && address !== '::1');
   const [address] = addresses;
   if (address === undefined || addresses.length > 1) return [];
   const isRight = address === wanted.nodeAddress || address === wanted.config.address;
   const isOfFamily = isIP(address) === isIP(wanted.nodeAddress);
-  return isRight || !isOfFamily ? [] : [{ actual: `${name} is ${address}, its node address is ${wanted.nodeAddress}` }];
+  if (isRight || !isOfFamily) return [];
+  return [{ actual: `${name} is ${address}, its node address is ${wanted.nodeAddress}`, about: isLineOf(name) }];
+}
+
+function isLineOf(name: string): (line: string) => boolean {
+  return (line) => line.split(' ').slice(1).includes(name);
 }

@@ -23,6 +23,7 @@ export const portsFree: HostCheck = {
   expected: 'no other process listens there',
   remedy: 'stop the process, or move it to another port',
   source: 'Kubernetes, "Ports and protocols"; kubeadm preflight: Port',
+  reads: ['listeners'],
   run(member, cluster) {
     if (member.facts.listeners === undefined)
       return [{ actual: 'the listening ports could not be read', severity: 'warning' }];
@@ -37,6 +38,7 @@ export const portsFree: HostCheck = {
     const ports = new Map(taken.filter(({ process }) => !isOurs(process)).map(({ port, process }) => [port, process]));
     return [...ports].map(([port, process]) => ({
       actual: `port ${port} is held by ${process ?? 'an unknown process'}`,
+      about: (line: string) => line.startsWith('tcp') && line.includes(`:${port} `),
     }));
   },
 };
@@ -49,11 +51,14 @@ export const addressValid: HostCheck = {
   expected: 'internalAddress (or address, where none is given) is an address of one of the interfaces',
   remedy: 'set internalAddress in the cluster file to an address of the host',
   source: 'kubelet: --node-ip must be an address of the host',
+  reads: ['addresses'],
   run({ facts, nodeAddress }) {
     const found = facts.addresses.find(({ address }) => address === nodeAddress);
     const addresses = facts.addresses.map(({ address, interface: name }) => `${address} (${name})`).join(', ');
     if (found === undefined) return [{ actual: `${nodeAddress} is not among ${addresses}` }];
-    return found.interface === 'lo' ? [{ actual: `${nodeAddress} is a loopback address` }] : [];
+    return found.interface === 'lo'
+      ? [{ actual: `${nodeAddress} is a loopback address`, about: (line) => line.includes(` ${nodeAddress}/`) }]
+      : [];
   },
 };
 
@@ -67,6 +72,7 @@ export const defaultRoute: HostCheck = {
   remedy:
     'add a default route (a gateway that does not forward will do), or a route for the service subnet to the interface of the node address',
   source: 'kubeadm, "Installing kubeadm": network adapters; kube-proxy needs a route for service addresses',
+  reads: ['routes', 'routes6'],
   run({ facts }, cluster) {
     const wanted = new Set(['default', '0.0.0.0/0', '::/0', ...cluster.config.spec.network.serviceSubnets]);
     return facts.routes.some(({ destination }) => wanted.has(destination))
@@ -84,19 +90,25 @@ export const resolverAnswers: HostCheck = {
   expected: 'an answer, also "no such name", within 1 s',
   remedy: 'correct /etc/resolv.conf; on a site without DNS, name an address there that refuses at once',
   source: 'kubelet and containerd ask the resolver for every sandbox',
+  reads: ['resolver', 'resolvConf'],
   run({ facts }, cluster) {
     const { resolverMs } = cluster.config.spec.checks.thresholds;
     if (facts.resolverMs === undefined)
       return [{ actual: `no answer within 6 s from ${facts.nameservers.join(', ') || 'no nameserver'}` }];
     if (facts.nameservers.length === 0)
       return [
-        { actual: '/etc/resolv.conf names no nameserver; CoreDNS would have nobody to ask', severity: 'warning' },
+        {
+          actual: '/etc/resolv.conf names no nameserver; CoreDNS would have nobody to ask',
+          severity: 'warning',
+          reads: ['resolvConf'],
+        },
       ];
     return facts.resolverMs > resolverMs
       ? [
           {
             actual: `${(facts.resolverMs / 1000).toFixed(1)} s from ${facts.nameservers.join(', ')}`,
             severity: facts.resolverMs > 4000 ? 'error' : 'warning',
+            seen: `${facts.resolverMs} ms`,
           },
         ]
       : [];

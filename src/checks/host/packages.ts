@@ -12,14 +12,17 @@ export const conflictingPackages: HostCheck = {
   expected: 'docker, containerd and runc, where they are there, in /usr/bin; no runc of the distribution on Kylin',
   remedy: 'remove the program that is named, with its package where it has one',
   source: 'host requirements: the runc of Kylin clashes; docker, containerd and runc belong in /usr/bin',
+  reads: ['tools', 'osRelease'],
   run(member, cluster) {
     const { toolPaths, os, containerd } = member.facts;
     if (belongsToCluster(member, cluster) || containerd?.isOurs === true) return [];
     return ['docker', 'containerd', 'runc'].flatMap((name) => {
       const path = toolPaths.get(name);
       if (path === undefined) return [];
-      if (name === 'runc' && os.id === 'kylin') return [{ actual: `${path} of Kylin` }];
-      return usualFolders.includes(path.slice(0, path.lastIndexOf('/'))) ? [] : [{ actual: `${name} is at ${path}` }];
+      const about = (line: string): boolean => line === path || line.startsWith('ID=');
+      if (name === 'runc' && os.id === 'kylin') return [{ actual: `${path} of Kylin`, about }];
+      const isUsual = usualFolders.includes(path.slice(0, path.lastIndexOf('/')));
+      return isUsual ? [] : [{ actual: `${name} is at ${path}`, reads: ['tools'], about }];
     });
   },
 };
@@ -34,9 +37,12 @@ export const dockerBridgeRange: HostCheck = {
   expected: 'a node address outside 172.16.0.0/12 where Docker is installed',
   remedy: 'set "bip" and "default-address-pools" in /etc/docker/daemon.json to another range, or remove Docker',
   source: 'host requirements: host addresses outside 172.16-172.32 with Docker; Docker, "default-address-pools"',
+  reads: ['addresses', 'tools'],
   run({ facts, nodeAddress }) {
     const ip = parseIp(nodeAddress);
     const isInside = ip !== undefined && dockerRange !== undefined && cidrContains(dockerRange, ip);
-    return facts.tools.has('docker') && isInside ? [{ actual: `${nodeAddress}, and docker is installed` }] : [];
+    if (!facts.tools.has('docker') || !isInside) return [];
+    const about = (line: string): boolean => line.includes(` ${nodeAddress}/`) || line.endsWith('/docker');
+    return [{ actual: `${nodeAddress}, and docker is installed`, about }];
   },
 };

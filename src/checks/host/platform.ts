@@ -14,6 +14,7 @@ export const osSupported: HostCheck = {
   expected: known.join(', '),
   remedy: 'nothing to do where it is like one of them; names of packages and files may differ',
   source: 'host requirements: matrix of distributions',
+  reads: ['osRelease'],
   run: ({ facts: { os } }) => {
     // os-release has openEuler and Kylin in capitals of different editions.
     const names = [os.id, ...os.idLike].map((name) => name.toLowerCase());
@@ -30,6 +31,7 @@ export const kernelSupported: HostCheck = {
   expected: 'Linux 4.19 or later, or 4.18 of RHEL 8 and its likes',
   remedy: 'upgrade the kernel, or the distribution',
   source: 'Kubernetes, "Kernel version requirements": 4.19 is the oldest kernel that is tested',
+  reads: ['uname'],
   run({ facts: { kernel } }) {
     const [, major, minor] = /^(\d+)\.(\d+)/.exec(kernel) ?? [];
     if (major === undefined || minor === undefined) return [];
@@ -47,6 +49,7 @@ export const kernelModules: HostCheck = {
   expected: 'overlay, br_netfilter, nf_conntrack, and vxlan for flannel: built in, loaded, or to be loaded',
   remedy: 'install the package with the rest of the modules (linux-modules-extra, kernel-modules), or another kernel',
   source: 'Kubernetes, "Container runtimes": overlay and br_netfilter; kube-proxy; flannel',
+  reads: ['missingFeatures'],
   run({ facts }, cluster) {
     const isFlannel = cluster.config.spec.network.plugin === 'flannel';
     const missing = facts.missingFeatures.filter((name) => name !== 'vxlan' || isFlannel);

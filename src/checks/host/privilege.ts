@@ -10,5 +10,6 @@ export const privilegeEscalation: HostCheck = {
   remedy:
     'name such an account in spec.ssh.user, or set spec.ssh.sudoPassword; a warning of the run says why sudo refused',
   source: 'every change on a host is made as root',
+  reads: ['account'],
   run: ({ facts }) => (facts.isRoot ? [] : [{ actual: 'what only root can read was not checked' }]),
 };

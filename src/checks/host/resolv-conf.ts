@@ -11,6 +11,7 @@ export const resolvConf: HostCheck = {
     'name reachable nameservers in /etc/resolv.conf, or a file that does in spec.kubernetes.kubelet.resolvConf; CoreDNS ends with "Loop detected" otherwise',
   source:
     'CoreDNS, plugin loop: troubleshooting loops in Kubernetes clusters; kubeadm takes the file of systemd-resolved',
+  reads: ['resolvConf', 'resolvedConf'],
   run({ facts }, cluster) {
     const onLoopback = facts.nameservers.filter((server) => server.startsWith('127.') || server === '::1');
     const hasUpstream = (facts.upstreamNameservers ?? []).some((server) => !server.startsWith('127.'));

@@ -11,6 +11,7 @@ export const cpu: HostCheck = {
   expected: 'at least 2 cores on a control plane',
   remedy: 'give the host more cores',
   source: 'kubeadm preflight: NumCPU (ControlPlaneNumCPU)',
+  reads: ['cpus'],
   run(member, cluster) {
     const { cpus } = member.facts;
     const { cpuCores } = cluster.config.spec.checks.thresholds;
@@ -27,6 +28,7 @@ export const memory: HostCheck = {
   expected: 'at least 1700 MiB on a control plane, 700 MiB on a worker',
   remedy: 'give the host more memory',
   source: 'kubeadm preflight: Mem (ControlPlaneMem, 1700 MB)',
+  reads: ['meminfo'],
   run(member, cluster) {
     const { controlPlaneMemoryMiB, workerMemoryMiB } = cluster.config.spec.checks.thresholds;
     const { memoryBytes } = member.facts;
@@ -44,6 +46,7 @@ export const diskFree: HostCheck = {
   expected: 'at least 3 GiB free for /var/lib and /usr/local; 20 GiB are good',
   remedy: 'free space, or mount a larger file system at /var/lib',
   source: 'measured: binaries and images of Kubernetes itself take about 2 GB',
+  reads: ['free'],
   run(member, cluster) {
     const { diskFreeGiB } = cluster.config.spec.checks.thresholds;
     const rows = [...member.facts.freeBytes].filter(([, bytes]) => bytes < Math.max(diskFreeGiB, 3) * 1024 * mebibyte);
@@ -51,7 +54,13 @@ export const diskFree: HostCheck = {
       const gib = (bytes / 1024 / mebibyte).toFixed(1);
       const isLow = bytes < 3 * 1024 * mebibyte;
       const hasCluster = member.facts.identity?.clusterName === cluster.config.metadata.name;
-      return [{ actual: `${gib} GiB free on ${mount}`, severity: isLow && !hasCluster ? 'error' : 'warning' } as const];
+      return [
+        {
+          actual: `${gib} GiB free on ${mount}`,
+          severity: isLow && !hasCluster ? 'error' : 'warning',
+          about: (line: string) => line.endsWith(` ${mount}`),
+        } as const,
+      ];
     });
   },
 };

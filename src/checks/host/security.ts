@@ -8,6 +8,7 @@ export const selinux: HostCheck = {
   expected: 'disabled or permissive, or a policy for containers (container-selinux)',
   remedy: 'install container-selinux, or set SELINUX=permissive in /etc/selinux/config and run setenforce 0',
   source: 'kubeadm, "Installing kubeadm", Red Hat-based distributions',
+  reads: ['selinux'],
   run: ({ facts }) => (facts.selinuxEnforcing ? [{ actual: 'enforcing' }] : []),
 };
 
@@ -20,7 +21,12 @@ export const firewall: HostCheck = {
   remedy:
     'turn it off, or open the ports between the hosts: 6443, 2379-2380, 10250, 10256-10259 (TCP), 8472 (UDP, flannel), and forwarding for the pod subnet',
   source: 'Kubernetes, "Ports and protocols"; kubeadm preflight: Firewalld',
-  run: ({ facts }) => (facts.firewall === undefined ? [] : [{ actual: `${facts.firewall} is active` }]),
+  reads: ['units', 'ufw'],
+  run({ facts: { firewall: name } }) {
+    if (name === undefined) return [];
+    const about = (line: string): boolean => line.startsWith(name) || /enabled/i.test(line);
+    return [{ actual: `${name} is active`, reads: name === 'ufw' ? ['units', 'ufw'] : ['units'], about }];
+  },
 };
 
 export const apparmorUos: HostCheck = {
@@ -31,6 +37,7 @@ export const apparmorUos: HostCheck = {
   expected: 'AppArmor off on UOS: its parser does not take the profile of containerd 1.6.4 and later',
   remedy: 'systemctl disable --now apparmor, add apparmor=0 to the kernel command line, and reboot',
   source: 'host requirements: AppArmor on UOS',
+  reads: ['apparmor', 'osRelease'],
   run: ({ facts }) => (facts.os.id === 'uos' && facts.apparmorEnabled ? [{ actual: 'enabled' }] : []),
 };
 
@@ -43,5 +50,6 @@ export const sshdUseDns: HostCheck = {
   expected: 'UseDNS no, which is the default of OpenSSH since 6.8',
   remedy: 'set UseDNS no in /etc/ssh/sshd_config and reload sshd: without reverse DNS every login waits for a timeout',
   source: 'sshd_config(5): UseDNS; host requirements',
+  reads: ['useDns'],
   run: ({ facts }) => (facts.sshdUsesDns ? [{ actual: 'UseDNS yes' }] : []),
 };

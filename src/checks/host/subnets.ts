@@ -19,6 +19,7 @@ export const subnetsDisjoint: HostCheck = {
   expected: "no address and no route of the host inside the pod and service subnets, but the cluster's own",
   remedy: 'choose other spec.network.podSubnets or serviceSubnets, or take the address or route off the host',
   source: 'Kubernetes, "Cluster Networking": nodes, pods and services have ranges that do not overlap',
+  reads: ['addresses', 'routes', 'routes6'],
   run(member, cluster) {
     const subnets = subnetsOf(cluster);
     return [...addressesWithin(member, cluster, subnets), ...routesWithin(member, cluster, subnets)];
@@ -39,7 +40,8 @@ function addressesWithin(member: Member, cluster: Cluster, subnets: readonly Sub
     const ip = parseIp(address);
     const within = ip && subnets.find(({ cidr }) => cidrContains(cidr, ip));
     if (within === undefined || (mayHavePods(member, cluster) && isOfPods(name))) return [];
-    return [{ actual: `${address} (${name}) lies in the ${within.what} subnet ${within.text}` }];
+    const actual = `${address} (${name}) lies in the ${within.what} subnet ${within.text}`;
+    return [{ actual, reads: ['addresses'], about: (line) => line.includes(` ${address}/`) }];
   });
 }
 
@@ -58,13 +60,17 @@ function routesWithin(member: Member, cluster: Cluster, subnets: readonly Subnet
       (isOfPods(name ?? '') || cluster.members.some(({ nodeAddress }) => nodeAddress === via));
     if (isOurs) return [];
     const how = `the route ${destination}${name === undefined ? '' : ` (${name})`}`;
+    const lines = {
+      reads: ['routes', 'routes6'],
+      about: (line: string) => line.split(' ')[0] === destination,
+    } as const;
     return subnets.flatMap(({ what, text, cidr }): Found[] => {
       if (!cidrsOverlap(route, cidr)) return [];
       if (route.prefixLength < cidr.prefixLength) {
-        return [{ actual: `${how} covers the ${what} subnet ${text}, and more`, severity: 'warning' }];
+        return [{ actual: `${how} covers the ${what} subnet ${text}, and more`, severity: 'warning', ...lines }];
       }
       if (what === 'service' && route.prefixLength === cidr.prefixLength) return [];
-      return [{ actual: `${how} leads into the ${what} subnet ${text}` }];
+      return [{ actual: `${how} leads into the ${what} subnet ${text}`, ...lines }];
     });
   });
 }

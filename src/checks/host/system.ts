@@ -11,6 +11,7 @@ export const architectureSupported: HostCheck = {
   expected: architectures.join(' or '),
   remedy: 'use another host: Kubernetes is not published for this one',
   source: 'Kubernetes releases, as the version catalog lists them',
+  reads: ['uname'],
   run: ({ facts }) =>
     architectures.some((name) => name === facts.architecture) ? [] : [{ actual: facts.architecture }],
 };
@@ -23,6 +24,7 @@ export const systemdRunning: HostCheck = {
   expected: 'systemd 229 or later',
   remedy: 'use a distribution with a current systemd',
   source: 'systemd 229: systemd-run with --remain-after-exit and RuntimeMaxSec',
+  reads: ['systemd'],
   run({ facts }) {
     if (facts.systemdVersion === undefined) return [{ actual: 'systemctl does not answer' }];
     return facts.systemdVersion < 229 ? [{ actual: `systemd ${facts.systemdVersion}` }] : [];
@@ -37,6 +39,7 @@ export const cgroupVersion: HostCheck = {
   expected: 'cgroup v2, or failCgroupV1: false in spec.kubernetes.kubelet',
   remedy: 'boot with systemd.unified_cgroup_hierarchy=1, or set spec.kubernetes.kubelet.failCgroupV1: false',
   source: 'Kubernetes 1.35: kubelet refuses cgroup v1 unless failCgroupV1 is false',
+  reads: ['cgroup'],
   run({ facts }, cluster) {
     const minor = Number(versionsOf(cluster).kubernetes.minor.split('.')[1]);
     const isAllowed = cluster.config.spec.kubernetes.kubelet['failCgroupV1'] === false;
@@ -55,6 +58,7 @@ export const toolsPresent: HostCheck = {
   remedy:
     'install the packages that bring them (iproute2, iptables, util-linux, procps, findutils, diffutils, curl; with rpm, iproute, iptables-nft and procps-ng)',
   source: 'kubeadm preflight: FileExisting; what the phases of the installer call',
+  reads: ['tools'],
   run(member, cluster) {
     const { facts } = member;
     const installed = installableTools(member, cluster);
@@ -68,17 +72,17 @@ export const toolsPresent: HostCheck = {
         ? []
         : [
             {
-              actual: `missing: ${installed.map(({ tool }) => tool).join(', ')}`,
+              ...lack(installed.map(({ tool }) => tool)),
               severity: 'info',
               remedy: `nothing to do: prepare-hosts installs ${[...new Set(installed.map((item) => item.package))].join(', ')}`,
             } as const,
           ]),
-      ...(missing.length === 0 ? [] : [{ actual: `missing: ${missing.join(', ')}` }]),
+      ...(missing.length === 0 ? [] : [lack(missing)]),
       ...(useful.length === 0
         ? []
         : [
             {
-              actual: `missing: ${useful.join(', ')}`,
+              ...lack(useful),
               severity: 'warning',
               expected: recommendedTools.join(', '),
               remedy:
@@ -89,6 +93,11 @@ export const toolsPresent: HostCheck = {
   },
 };
 
+function lack(tools: readonly string[]): { readonly actual: string; readonly seen: string } {
+  const names = tools.join(', ');
+  return { actual: `missing: ${names}`, seen: `no path of ${names}` };
+}
+
 /** Swap is turned off by prepare-hosts, so it is told and stops nothing. */
 export const swapDisabled: HostCheck = {
   id: 'swap-disabled',
@@ -98,6 +107,7 @@ export const swapDisabled: HostCheck = {
   expected: 'no active swap',
   remedy: 'nothing to do: prepare-hosts turns it off and comments it out of /etc/fstab',
   source: 'kubeadm preflight: Swap; kubelet: failSwapOn',
+  reads: ['swaps'],
   run: ({ facts }) => (facts.swaps.length === 0 ? [] : [{ actual: facts.swaps.join(', ') }]),
 };
 
@@ -110,12 +120,14 @@ export const runtimeUsable: HostCheck = {
   expected: 'none, or containerd 2.0 or later, and of the version in spec.runtime.containerd.version where that is set',
   remedy: 'upgrade it or remove it; with none there, the installer brings its own',
   source: 'Kubernetes, "Container runtimes": containerd 2.0 or later',
+  reads: ['containerd', 'tools'],
   run({ facts }, cluster) {
     const { containerd } = facts;
     if (containerd === undefined || containerd.isOurs) return [];
     const wanted = cluster.config.spec.runtime.containerd.version;
     const isGood =
       Number(containerd.version.split('.')[0]) >= 2 && (wanted === undefined || wanted === containerd.version);
-    return isGood ? [] : [{ actual: `containerd ${containerd.version} at ${containerd.path}` }];
+    const about = (line: string): boolean => line.includes(containerd.version) || line === containerd.path;
+    return isGood ? [] : [{ actual: `containerd ${containerd.version} at ${containerd.path}`, about }];
   },
 };

@@ -8,6 +8,7 @@ export const cgroupKmem: HostCheck = {
   expected: 'cgroup.memory=nokmem on the command line of a 3.10 kernel',
   remedy: 'add cgroup.memory=nokmem to GRUB_CMDLINE_LINUX, run grub2-mkconfig, and reboot',
   source: 'host requirements: kernel 3.10 of CentOS and RHEL 7',
+  reads: ['uname', 'cmdline'],
   run: ({ facts: { kernel, kernelCommandLine } }) =>
     /^3\.10\./.test(kernel) && !kernelCommandLine.includes('cgroup.memory=nokmem')
       ? [{ actual: `kernel ${kernel} without cgroup.memory=nokmem` }]
@@ -23,6 +24,7 @@ export const transparentHugepage: HostCheck = {
   remedy:
     'echo madvise >/sys/kernel/mm/transparent_hugepage/enabled, and transparent_hugepage=madvise at the next boot',
   source: 'host requirements: never, where data services like Redis are planned on ARM',
+  reads: ['hugepages'],
   run: ({ facts }) =>
     facts.architecture === 'arm64' && facts.transparentHugepages === 'always' ? [{ actual: 'always' }] : [],
 };
@@ -35,6 +37,7 @@ export const coreDumps: HostCheck = {
   expected: 'ulimit -c is 0: a dump holds secrets, and many of them fill the disk',
   remedy: 'set "* soft core 0" in a file under /etc/security/limits.d',
   source: 'host requirements: ulimit -c 0',
+  reads: ['coreLimit'],
   run: ({ facts: { coreLimit } }) =>
     coreLimit === '' || coreLimit === '0' ? [] : [{ actual: `ulimit -c is ${coreLimit}` }],
 };
@@ -51,6 +54,7 @@ export const defaultTasksMax: HostCheck = {
   remedy: 'set DefaultTasksMax=infinity in a file under /etc/systemd/system.conf.d, then systemctl daemon-reexec',
   source:
     'host requirements: DefaultTasksMax = infinity; systemd-system.conf(5): 15% of the pids of the kernel otherwise',
+  reads: ['tasksMax'],
   run: ({ facts }) =>
     facts.defaultTasksMax !== undefined && facts.defaultTasksMax < fewestTasks
       ? [{ actual: `DefaultTasksMax=${facts.defaultTasksMax}` }]

@@ -49,8 +49,8 @@ async function listChecks(context: CliContext, { output }: Options): Promise<voi
   if (output === 'json') {
     for (const check of checks) context.stdout(`${JSON.stringify(check)}\n`);
   } else {
-    const rows = checks.map(({ id, scope, severity, title }) => [id, scope, severity, title]);
-    context.stdout(formatTable([['ID', 'SCOPE', 'SEVERITY', 'TITLE'], ...rows]));
+    const rows = checks.map(({ id, scope, severity, title, reads }) => [id, scope, severity, title, reads.join(', ')]);
+    context.stdout(formatTable([['ID', 'SCOPE', 'SEVERITY', 'TITLE', 'READS'], ...rows]));
   }
   context.finish(exitCodes.ok);
 }
