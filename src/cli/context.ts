@@ -42,6 +42,8 @@ export interface DiffOptions extends Omit<RunOptions, 'dryRun'> {
   readonly ignoreChecks: readonly string[];
 }
 
+export type BundleWorkflows = typeof import('../workflows/bundle.ts');
+
 type Run<Options> = (options: Options, emitter: Emitter, signal: AbortSignal) => Promise<RunOutcome>;
 
 /**
@@ -54,6 +56,8 @@ export interface Workflows {
   readonly precheck: Run<PrecheckOptions>;
   readonly diff: Run<DiffOptions>;
   readonly listChecks: () => Promise<readonly CheckSummary[]>;
+  /** What the bundle commands call. */
+  readonly bundle: () => Promise<BundleWorkflows>;
   /** Parses and checks a cluster file; returns the name of the cluster. Throws InstallerError(s). */
   readonly validateConfig: (configFile: string) => Promise<string>;
 }
@@ -97,6 +101,7 @@ export const workflows: Workflows = {
       return { id, scope, severity, title, expected, remedy, source };
     });
   },
+  bundle: () => import('../workflows/bundle.ts'),
   async validateConfig(configFile) {
     const { loadClusterConfig } = await import('../spec/load.ts');
     const config = await loadClusterConfig(configFile);

@@ -25,6 +25,7 @@ export async function runTestCli(
       precheck: unexpected,
       diff: unexpected,
       listChecks: unexpected,
+      bundle: unexpected,
       validateConfig: unexpected,
       ...workflows,
     },

@@ -1,0 +1,2 @@
+export { runBundleCreate } from './bundle-create.ts';
+export { describeSignature, diff, inspect, verify, writeKeyPair } from './bundle-look.ts';
