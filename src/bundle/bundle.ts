@@ -45,11 +45,7 @@ export interface Bundle {
 const maxHeadBytes = 256 * 1024 * 1024;
 
 /** The small files of a bundle, and the plan of the whole. */
-export function planBundle(
-  manifestBytes: Buffer,
-  manifest: BundleManifest,
-  signature: string | undefined,
-): TarPlan {
+export function planBundle(manifestBytes: Buffer, manifest: BundleManifest, signature: string | undefined): TarPlan {
   const index = Buffer.from(renderIndex(manifest.items, sizesOf(manifest)));
   const content = [
     { name: headNames.marker, content: renderMarker(manifestBytes) },
@@ -92,7 +88,11 @@ export function sizesOf(manifest: BundleManifest): Map<Digest, number> {
 export async function openBundle(path: string, options: { readonly mayBeCut?: boolean } = {}): Promise<Bundle> {
   const paths = await findParts(path);
   const file = await openParts(paths).catch((error: unknown) => {
-    throw bundleUsage('UNREADABLE', `${path} cannot be read: ${messageOf(error)}`, 'check the path and its permissions');
+    throw bundleUsage(
+      'UNREADABLE',
+      `${path} cannot be read: ${messageOf(error)}`,
+      'check the path and its permissions',
+    );
   });
   try {
     const bundle = await readHead(path, file);
@@ -130,7 +130,9 @@ async function readHead(path: string, file: PartedFile): Promise<Bundle> {
     if (header === undefined || header instanceof Error || header.name !== name) {
       if (name === headNames.signature) continue;
       if (name === headNames.marker) {
-        throw block.length === 0 ? notABundle(path, 'it is empty') : notABundle(path, 'it does not begin with the marker');
+        throw block.length === 0
+          ? notABundle(path, 'it is empty')
+          : notABundle(path, 'it does not begin with the marker');
       }
       if (at + 512 > file.sizeBytes) throw cutInHead(path, file);
       throw damaged(path, `where ${name} should begin there is something else`);
@@ -145,10 +147,12 @@ async function readHead(path: string, file: PartedFile): Promise<Bundle> {
   const get = (name: string): Buffer => found.get(name) ?? Buffer.alloc(0);
   const manifestBytes = get(headNames.manifest);
   const manifestDigest = parseMarker(get(headNames.marker).toString(), path);
-  if (digestOf(manifestBytes) !== manifestDigest) throw damaged(path, 'bundle.json is not the one that its marker names');
+  if (digestOf(manifestBytes) !== manifestDigest)
+    throw damaged(path, 'bundle.json is not the one that its marker names');
   const manifest = parseBundleManifest(manifestBytes, path);
   const index = get(headNames.index);
-  if (digestOf(index) !== manifest.index.digest) throw damaged(path, 'index.json is not the one that bundle.json names');
+  if (digestOf(index) !== manifest.index.digest)
+    throw damaged(path, 'index.json is not the one that bundle.json names');
   const signature = found.get(headNames.signature)?.toString();
   const plan = planBundle(manifestBytes, manifest, signature);
   // Headers and padding of the head too: one byte that differs anywhere is found.

@@ -40,9 +40,9 @@ export function needsOf(
     const { version } = versions.kubernetes;
     const images = [
       ...versions.images.kubernetes.map((image) => ({ image, namedBy: `kubeadm's list for ${version}` })),
-      ...sandboxImages(
-        renderContainerdConfig(versions.images.pause, config.spec.runtime.containerd.config),
-      ).map((image) => ({ image, namedBy: `the configuration of containerd, with ${version}` })),
+      ...sandboxImages(renderContainerdConfig(versions.images.pause, config.spec.runtime.containerd.config)).map(
+        (image) => ({ image, namedBy: `the configuration of containerd, with ${version}` }),
+      ),
       ...networkManifests(config, versions).flatMap(({ namedBy, text }) =>
         imagesOfManifest(text).map((image) => ({ image, namedBy: `${namedBy}, with ${version}` })),
       ),
@@ -55,14 +55,12 @@ export function needsOf(
       ...images.flatMap(({ image, namedBy }) =>
         platforms.map((platform): Need => ({ kind: 'image', name: normalise(image), platform, namedBy })),
       ),
-      ...files.map(
-        ({ name, url, arch }): Need => ({
-          kind: 'file',
-          name: url,
-          platform: `linux/${arch}`,
-          namedBy: `${name} of Kubernetes ${version}`,
-        }),
-      ),
+      ...files.map(({ name, url, arch }): Need => ({
+        kind: 'file',
+        name: url,
+        platform: `linux/${arch}`,
+        namedBy: `${name} of Kubernetes ${version}`,
+      })),
     ];
   });
 }
@@ -146,7 +144,9 @@ function networkManifests(
 ): { readonly namedBy: string; readonly text: string }[] {
   const { plugin, podSubnets } = config.spec.network;
   if (plugin === 'none') return [];
-  return [{ namedBy: `the manifest of ${plugin}`, text: renderFlannel({ podSubnets, images: versions.images.network }) }];
+  return [
+    { namedBy: `the manifest of ${plugin}`, text: renderFlannel({ podSubnets, images: versions.images.network }) },
+  ];
 }
 
 function normalise(image: string): string {

@@ -126,7 +126,11 @@ async function readBase(path: string): Promise<BaseContents> {
   const bundle = await openBundle(path);
   await bundle.close();
   if (bundle.manifest.base !== undefined) {
-    throw bundleUsage('BASE_IS_DELTA', `${path} is a delta itself`, 'merge it with its base first, and give the result');
+    throw bundleUsage(
+      'BASE_IS_DELTA',
+      `${path} is a delta itself`,
+      'merge it with its base first, and give the result',
+    );
   }
   return { manifest: bundle.manifestDigest, blobs: new Set(bundle.manifest.blobs.map(({ digest }) => digest)) };
 }
@@ -175,7 +179,8 @@ function fileSource({ item, url }: ResolvedFile, web: ReturnType<typeof createWe
   };
 }
 
-function memorySource(bytes: Buffer, { digest, sizeBytes }: BlobDescriptor, name: string): BlobSource {
+/** Bytes that are at hand. */
+export function memorySource(bytes: Buffer, { digest, sizeBytes }: BlobDescriptor, name: string): BlobSource {
   return {
     blob: { digest, sizeBytes },
     from: { registry: 'localhost', repository: name },
@@ -183,7 +188,8 @@ function memorySource(bytes: Buffer, { digest, sizeBytes }: BlobDescriptor, name
   };
 }
 
-function sbomSource(cluster: string, items: readonly BundleItem[]): { item: BundleItem; source: BlobSource } {
+/** The bill of materials of these items, as an item of its own. */
+export function sbomSource(cluster: string, items: readonly BundleItem[]): { item: BundleItem; source: BlobSource } {
   const bytes = Buffer.from(renderSbom(cluster, programVersion, items));
   const blob = { digest: digestOf(bytes), sizeBytes: bytes.length };
   const item: BundleItem = {
@@ -208,7 +214,11 @@ async function installerSource({ platform, path }: InstallerBinary): Promise<{ i
     for await (const chunk of createReadStream(file)) hash.update(chunk as Buffer);
     sizeBytes = (await stat(file)).size;
   } catch (error) {
-    throw bundleUsage('INSTALLER_UNREADABLE', `the installer for ${platform} cannot be read: ${messageOf(error)}`, 'correct the path');
+    throw bundleUsage(
+      'INSTALLER_UNREADABLE',
+      `the installer for ${platform} cannot be read: ${messageOf(error)}`,
+      'correct the path',
+    );
   }
   const digest = `sha256:${hash.digest('hex')}` as const;
   const item: BundleItem = {

@@ -164,7 +164,8 @@ export function parseMarker(text: string, path: string): Digest {
       'use the installer that the bundle was made with, or a newer one',
     );
   }
-  if (typeof value.manifest !== 'string' || !isDigest(value.manifest)) throw damaged(path, 'its marker names no manifest');
+  if (typeof value.manifest !== 'string' || !isDigest(value.manifest))
+    throw damaged(path, 'its marker names no manifest');
   return value.manifest;
 }
 

@@ -155,7 +155,7 @@ async function* pieces(
   endByte: number,
   signal: AbortSignal | undefined,
 ): AsyncGenerator<Buffer> {
-  for (let at = startByte; at < endByte; ) {
+  for (let at = startByte; at < endByte;) {
     signal?.throwIfAborted();
     const piece = await read(at, Math.min(readChunkBytes, endByte - at));
     if (piece.length === 0) throw new Error(`the file ends ${endByte - at} bytes too early`);
@@ -173,7 +173,7 @@ function splitAt(
   const runs: { part: Part; chunks: Buffer[] }[] = [];
   let at = position;
   for (const chunk of chunks) {
-    for (let taken = 0; taken < chunk.length; ) {
+    for (let taken = 0; taken < chunk.length;) {
       const part = parts.find(({ startByte, endByte }) => at >= startByte && at < endByte);
       if (part === undefined) throw new RangeError(`byte ${at} is behind the end of the file`);
       const size = Math.min(chunk.length - taken, part.endByte - at);

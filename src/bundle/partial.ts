@@ -306,7 +306,9 @@ async function lock(path: string): Promise<() => Promise<void>> {
 /** When a process started, in ticks: together with its number it is that process and no later one. Undefined where it is gone. */
 function startOf(pid: number): string | undefined {
   try {
-    return readFileSync(`/proc/${pid}/stat`, 'utf8').replace(/^.*\) /s, '').split(' ')[19];
+    return readFileSync(`/proc/${pid}/stat`, 'utf8')
+      .replace(/^.*\) /s, '')
+      .split(' ')[19];
   } catch {
     return undefined;
   }

@@ -30,7 +30,9 @@ export async function registryAccess(
     for (const address of settings.mirrors) {
       const { host, protocol, pathname } = new URL(address);
       if (pathname !== '/' && pathname !== '') {
-        notes.push(`the mirror ${address} of ${registry} is passed over: images of a bundle are not asked for below a path`);
+        notes.push(
+          `the mirror ${address} of ${registry} is passed over: images of a bundle are not asked for below a path`,
+        );
         continue;
       }
       mirrors.push({ ...access, host, plainHttp: protocol === 'http:' });

@@ -35,7 +35,12 @@ export async function resolveImages(
   signal?: AbortSignal,
 ): Promise<readonly ResolvedImage[]> {
   const parsed = platforms.map(parsePlatform);
-  const results = await mapConcurrent(wanted, imagesAtOnce, (image) => resolveImage(store, image, parsed, signal), signal);
+  const results = await mapConcurrent(
+    wanted,
+    imagesAtOnce,
+    (image) => resolveImage(store, image, parsed, signal),
+    signal,
+  );
   const failed = results.flatMap((result) => (result.status === 'rejected' ? [result.reason as unknown] : []));
   const other = failed.find((error) => !(error instanceof InstallerError));
   if (other !== undefined) throw other;

@@ -1,4 +1,12 @@
-import { createHash, createPrivateKey, createPublicKey, generateKeyPairSync, sign, verify, type KeyObject } from 'node:crypto';
+import {
+  createHash,
+  createPrivateKey,
+  createPublicKey,
+  generateKeyPairSync,
+  sign,
+  verify,
+  type KeyObject,
+} from 'node:crypto';
 import { open, readFile } from 'node:fs/promises';
 import { messageOf } from '../errors.ts';
 import { bundleError, bundleUsage } from './bundle-errors.ts';
@@ -54,10 +62,18 @@ export function checkSignature(
   policy: SignaturePolicy = key === undefined ? 'if-present' : 'always',
 ): SignatureStatus {
   if (key !== undefined && policy !== 'always') {
-    throw bundleUsage('SIGNATURE_POLICY', `with a key the signature is always verified`, `leave out --signature ${policy}`);
+    throw bundleUsage(
+      'SIGNATURE_POLICY',
+      `with a key the signature is always verified`,
+      `leave out --signature ${policy}`,
+    );
   }
   if (key === undefined && policy === 'always') {
-    throw bundleUsage('SIGNATURE_POLICY', 'a signature can be verified only with a key', 'give the public key with --key');
+    throw bundleUsage(
+      'SIGNATURE_POLICY',
+      'a signature can be verified only with a key',
+      'give the public key with --key',
+    );
   }
   if (signature === undefined) {
     if (policy !== 'always') return { status: 'none' };
@@ -89,7 +105,9 @@ export function checkSignature(
 
 /** SHA-256 over the public key (SPKI, DER), in hex. */
 export function keyIdOf(key: KeyObject): string {
-  return createHash('sha256').update(key.export({ type: 'spki', format: 'der' })).digest('hex');
+  return createHash('sha256')
+    .update(key.export({ type: 'spki', format: 'der' }))
+    .digest('hex');
 }
 
 function parseSignature(path: string, text: string): { readonly keyId: string; readonly signature: string } {

@@ -65,9 +65,11 @@ export async function verifyBundle(bundle: Bundle, options: VerifyOptions = {}):
     if (result.status === 'rejected') throw result.reason;
     return result.value;
   });
-  const inBase = (manifest.base?.blobs ?? []).map(
-    (blob): VerifiedBlob => ({ ...blob, status: 'in-base', items: itemsOf(blob.digest) }),
-  );
+  const inBase = (manifest.base?.blobs ?? []).map((blob): VerifiedBlob => ({
+    ...blob,
+    status: 'in-base',
+    items: itemsOf(blob.digest),
+  }));
   const problems = [
     ...(await problemsOfEnd(bundle)),
     ...problemsOfItems(bundle),

@@ -95,7 +95,10 @@ function groupsOf(manifest: BundleManifest): Group[] {
     .map(([kind, items]) => ({
       kind,
       items: items.toSorted((a, b) => b.sizeBytes - a.sizeBytes),
-      sizeBytes: [...new Set(items.flatMap(({ blobs }) => blobs))].reduce((sum, digest) => sum + (sizes.get(digest) ?? 0), 0),
+      sizeBytes: [...new Set(items.flatMap(({ blobs }) => blobs))].reduce(
+        (sum, digest) => sum + (sizes.get(digest) ?? 0),
+        0,
+      ),
     }))
     .toSorted((a, b) => b.sizeBytes - a.sizeBytes);
 }

@@ -26,6 +26,8 @@ export interface WriteOptions extends CallOptions {
   /** Cut the file into parts of so many bytes. */
   readonly partBytes?: number | undefined;
   readonly signKey?: KeyObject | undefined;
+  /** Text of a signature that is there already: of a bundle that is cut otherwise, or put together. */
+  readonly signature?: string | undefined;
   /** Blobs on their way at once; 6 where nothing else is said. */
   readonly jobs?: number | undefined;
   /** Tries of one blob without progress; 5 where nothing else is said. */
@@ -71,7 +73,7 @@ export async function writeBundle(
 ): Promise<WriteResult> {
   const path = resolve(options.path);
   const { manifest, manifestBytes } = completeManifest(draft, path);
-  const signature = options.signKey === undefined ? undefined : signManifest(manifestBytes, options.signKey);
+  const signature = options.signKey === undefined ? options.signature : signManifest(manifestBytes, options.signKey);
   const plan = planBundle(manifestBytes, manifest, signature);
   const manifestDigest = digestOf(manifestBytes);
   const result = { path, manifestDigest, manifest, sizeBytes: plan.totalBytes };

@@ -73,7 +73,9 @@ export async function inspect(
 }
 
 export async function diff(before: string, after: string): Promise<ReturnType<typeof diffManifests>> {
-  return withBundle(before, {}, (a) => withBundle(after, {}, (b) => Promise.resolve(diffManifests(a.manifest, b.manifest))));
+  return withBundle(before, {}, (a) =>
+    withBundle(after, {}, (b) => Promise.resolve(diffManifests(a.manifest, b.manifest))),
+  );
 }
 
 /** `signed by 0123456789abcdef`. */
@@ -82,4 +84,3 @@ export function describeSignature(signature: SignatureStatus): string {
   const by = `signed by ${signature.keyId.slice(0, 16)}`;
   return signature.status === 'valid' ? `${by}, verified` : `${by}, not verified`;
 }
-

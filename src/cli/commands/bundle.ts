@@ -1,26 +1,24 @@
-import { InvalidArgumentError, Option, type Command } from 'commander';
+import { InvalidArgumentError, type Command } from 'commander';
 import { formatSize } from '../../bundle/bundle-errors.ts';
 import { exitCodes } from '../../errors.ts';
 import { formatTable } from '../../report/format.ts';
 import type { CliContext } from '../context.ts';
 import { addConfigOption, collect, configFileOf, examples, parseCount, type GlobalOptions } from '../options.ts';
 import { runCommand } from '../run-command.ts';
-
-const signaturePolicies = ['always', 'if-present', 'never'] as const;
+import { addSignatureOptions, parseSize, type SignatureOptions } from './bundle-options.ts';
+import { addBundleCheck, addBundlePush, addBundleServe } from './bundle-registry.ts';
+import { addBundleExtract, addBundleJoin, addBundleMerge } from './bundle-rewrite.ts';
 
 interface CreateOptions extends GlobalOptions {
   readonly out?: string;
   readonly platform: readonly string[];
   readonly upgradeTo?: string;
+  readonly deltaFrom?: string;
+  readonly split?: number;
   readonly sign?: string;
   readonly jobs?: number;
   readonly allowUnpinned: boolean;
   readonly installer: readonly { readonly platform: string; readonly path: string }[];
-}
-
-interface LookOptions extends GlobalOptions {
-  readonly key?: string;
-  readonly signature?: (typeof signaturePolicies)[number];
 }
 
 /** `installer bundle …`: everything that an installation needs, in one file. */
@@ -34,6 +32,12 @@ export function addBundle(program: Command, context: CliContext): void {
   addInspect(bundle, context);
   addList(bundle, context);
   addDiff(bundle, context);
+  addBundleExtract(bundle, context);
+  addBundleServe(bundle, context);
+  addBundlePush(bundle, context);
+  addBundleCheck(bundle, context);
+  addBundleMerge(bundle, context);
+  addBundleJoin(bundle, context);
   addKeygen(bundle, context);
 }
 
@@ -50,6 +54,8 @@ function addCreate(bundle: Command, context: CliContext): void {
     .option('--upgrade-to <version>', 'hold every step of an upgrade to this Kubernetes version too')
     .option('--allow-unpinned', "take the publisher's checksum of what no checksum is pinned for", false)
     .option('--installer <platform=file>', 'put this installer in, for a platform; may be repeated', parseInstaller, [])
+    .option('--delta-from <bundle>', 'leave out what this bundle has')
+    .option('--split <size>', 'cut the file into parts of this size, such as 4G', parseSize)
     .option('--sign <key>', 'sign the table of contents with this private key')
     .option('--jobs <n>', 'files to fetch at the same time', parseCount)
     .addHelpText(
@@ -70,6 +76,8 @@ function addCreate(bundle: Command, context: CliContext): void {
             path: options.out ?? '',
             platforms: options.platform,
             upgradeTo: options.upgradeTo,
+            deltaFrom: options.deltaFrom,
+            partBytes: options.split,
             signKeyFile: options.sign,
             jobs: options.jobs,
             allowUnpinned: options.allowUnpinned,
@@ -90,7 +98,7 @@ function addVerify(bundle: Command, context: CliContext): void {
     )
     .argument('<file>', 'bundle, or its first part');
   addSignatureOptions(command).action(async (file: string) => {
-    const options = command.optsWithGlobals<LookOptions>();
+    const options = command.optsWithGlobals<SignatureOptions>();
     const { verify, describeSignature } = await context.workflows.bundle();
     const result = await verify(file, {
       keyFile: options.key,
@@ -108,7 +116,8 @@ function addVerify(bundle: Command, context: CliContext): void {
       for (const problem of problems) context.stdout(`${problem}\n`);
       const good = blobs.filter(({ status }) => status === 'ok');
       const bytes = good.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0);
-      const base = manifest.base === undefined ? '' : `; ${manifest.base.blobs.length} more are in ${manifest.base.manifest}`;
+      const base =
+        manifest.base === undefined ? '' : `; ${manifest.base.blobs.length} more are in ${manifest.base.manifest}`;
       const verdict = isWhole ? 'whole' : 'NOT whole';
       context.stdout(
         `${file}: ${verdict}: ${good.length} of ${manifest.blobs.length} blobs ok (${formatSize(bytes)})${base}; ${describeSignature(signature)}\n`,
@@ -124,7 +133,7 @@ function addInspect(bundle: Command, context: CliContext): void {
     .description('Shows what is in a bundle and what takes the space. With --output json: the whole table of contents.')
     .argument('<file>', 'bundle, or its first part');
   addSignatureOptions(command).action(async (file: string) => {
-    const options = command.optsWithGlobals<LookOptions>();
+    const options = command.optsWithGlobals<SignatureOptions>();
     const { inspect } = await context.workflows.bundle();
     const { summary, tree } = await inspect(file, { keyFile: options.key, policy: options.signature });
     context.stdout(options.output === 'json' ? `${JSON.stringify(summary)}\n` : tree);
@@ -138,7 +147,7 @@ function addList(bundle: Command, context: CliContext): void {
     .description('Lists the items of a bundle, one a line. With --output json: one JSON object a line.')
     .argument('<file>', 'bundle, or its first part');
   addSignatureOptions(command).action(async (file: string) => {
-    const options = command.optsWithGlobals<LookOptions>();
+    const options = command.optsWithGlobals<SignatureOptions>();
     const { inspect } = await context.workflows.bundle();
     const { summary, rows } = await inspect(file, { keyFile: options.key, policy: options.signature });
     if (options.output === 'json') {
@@ -183,7 +192,9 @@ function addDiff(bundle: Command, context: CliContext): void {
 function addKeygen(bundle: Command, context: CliContext): void {
   bundle
     .command('keygen')
-    .description('Makes a pair of keys for --sign and --key: the private one in FILE, for its owner only, the public one in FILE.pub.')
+    .description(
+      'Makes a pair of keys for --sign and --key: the private one in FILE, for its owner only, the public one in FILE.pub.',
+    )
     .argument('<file>', 'file for the private key')
     .action(async (file: string) => {
       const { writeKeyPair } = await context.workflows.bundle();
@@ -191,12 +202,6 @@ function addKeygen(bundle: Command, context: CliContext): void {
       context.stdout(`private key: ${file}\npublic key: ${publicPath}\nid: ${keyId}\n`);
       context.finish(exitCodes.ok);
     });
-}
-
-function addSignatureOptions(command: Command): Command {
-  return command
-    .option('--key <file>', 'public key that the bundle must be signed with')
-    .addOption(new Option('--signature <policy>', 'when a signature is asked for').choices(signaturePolicies));
 }
 
 function parseInstaller(

@@ -111,7 +111,11 @@ export async function openSite(dir: string, options: SiteOptions = {}): Promise<
   const catalogs = await loadCatalogs(plain);
   const archs: readonly Architecture[] = ['amd64', 'arm64'];
   const hops = versions.map((version) =>
-    resolveVersions(catalogs, { ...plain, spec: { ...plain.spec, kubernetes: { ...plain.spec.kubernetes, version } } }, archs),
+    resolveVersions(
+      catalogs,
+      { ...plain, spec: { ...plain.spec, kubernetes: { ...plain.spec.kubernetes, version } } },
+      archs,
+    ),
   );
   const wanted = wantedOf(hops);
   const sums = new Map<string, string>();
@@ -136,7 +140,11 @@ export async function openSite(dir: string, options: SiteOptions = {}): Promise<
     downloads: `http://127.0.0.1:${files.port}`,
   });
   await writeFile(clusterFile, text);
-  const images = await fillRegistry(registry, wanted.images.map(({ name }) => name), layerBytes);
+  const images = await fillRegistry(
+    registry,
+    wanted.images.map(({ name }) => name),
+    layerBytes,
+  );
   const config = parseClusterConfig(text, clusterFile, dir);
   return {
     registry,
