@@ -41,6 +41,7 @@ export async function runBundleTask(
   const ended: { id: string; status: PhaseStatus; durationMs: number; changes: number }[] = [];
   let current: { id: string; sinceMs: number } | undefined;
   let toldMs = 0;
+  let toldBytes = -1;
   const leave = (status: PhaseStatus, changes: number): void => {
     if (current === undefined) return;
     const phase = { status, durationMs: Date.now() - current.sinceMs, changes };
@@ -56,8 +57,9 @@ export async function runBundleTask(
     },
     transfer(item, doneBytes, totalBytes) {
       const now = Date.now();
-      if (doneBytes < totalBytes && now - toldMs < transferEveryMs) return;
+      if (doneBytes === toldBytes || (doneBytes < totalBytes && now - toldMs < transferEveryMs)) return;
       toldMs = now;
+      toldBytes = doneBytes;
       emitter.emit({ type: 'transfer.progress', item, doneBytes, totalBytes });
     },
     note: (message) => emitter.emit({ type: 'log', level: 'info', message }),
