@@ -152,7 +152,7 @@ export function architecturesOf(platforms: readonly string[]): readonly Architec
 /** Waits for all, so that nothing goes on behind an error; then throws the first. */
 async function both<T extends readonly unknown[]>(work: { readonly [K in keyof T]: Promise<T[K]> }): Promise<T> {
   await Promise.allSettled(work);
-  return (await Promise.all(work)) as unknown as T;
+  return Promise.all(work);
 }
 
 function imageSources(

@@ -2,7 +2,6 @@ import { createHash } from 'node:crypto';
 import { existsSync, readFileSync } from 'node:fs';
 import { open, readFile, rename, rm, stat, statfs, type FileHandle } from 'node:fs/promises';
 import { dirname } from 'node:path';
-import type { Readable } from 'node:stream';
 import { hashFor, type Digest } from '../oci/digest.ts';
 import { absent } from '../oci/layout-files.ts';
 import type { BlobDescriptor } from '../oci/manifest.ts';
@@ -164,7 +163,7 @@ async function fill(
     size = 0;
   };
   try {
-    for await (const chunk of source as Readable & AsyncIterable<Buffer>) {
+    for await (const chunk of source as AsyncIterable<Buffer>) {
       check.take(chunk);
       batch.push(chunk);
       size += chunk.length;

@@ -1,9 +1,9 @@
 import { mirrorUrl } from '../artifacts/mirror.ts';
-import { InstallerError, InstallerErrors } from '../errors.ts';
 import { mapConcurrent } from '../lib/concurrency.ts';
 import type { WebFiles } from '../oci/web-files.ts';
 import { bundleError, bundleUsage } from './bundle-errors.ts';
 import type { BundleItem } from './manifest.ts';
+import { valuesOf } from './values-of.ts';
 import type { WantedFile } from './wanted.ts';
 
 /** A file, and where it is fetched from. */
@@ -66,11 +66,7 @@ export async function resolveFiles(
     },
     signal,
   );
-  const failed = results.flatMap((result) => (result.status === 'rejected' ? [result.reason as unknown] : []));
-  const other = failed.find((error) => !(error instanceof InstallerError));
-  if (other !== undefined) throw other;
-  if (failed.length > 0) throw new InstallerErrors(failed as InstallerError[]);
-  return results.flatMap((result) => (result.status === 'fulfilled' ? [result.value] : []));
+  return valuesOf(results);
 }
 
 async function publishedChecksum(

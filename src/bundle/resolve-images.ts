@@ -1,4 +1,3 @@
-import { InstallerError, InstallerErrors } from '../errors.ts';
 import { mapConcurrent } from '../lib/concurrency.ts';
 import type { Digest } from '../oci/digest.ts';
 import { blobsOf, parseManifest, type BlobDescriptor, type Platform, type StoredManifest } from '../oci/manifest.ts';
@@ -9,6 +8,7 @@ import { readBlob } from '../oci/read-blob.ts';
 import { parseReference, withDigest, type Reference, type RepositoryName } from '../oci/reference.ts';
 import type { OciStore } from '../oci/store.ts';
 import type { BundleItem } from './manifest.ts';
+import { valuesOf } from './values-of.ts';
 import type { WantedImage } from './wanted.ts';
 
 /** An image as its registry has it now. */
@@ -41,11 +41,7 @@ export async function resolveImages(
     (image) => resolveImage(store, image, parsed, signal),
     signal,
   );
-  const failed = results.flatMap((result) => (result.status === 'rejected' ? [result.reason as unknown] : []));
-  const other = failed.find((error) => !(error instanceof InstallerError));
-  if (other !== undefined) throw other;
-  if (failed.length > 0) throw new InstallerErrors(failed as InstallerError[]);
-  return results.flatMap((result) => (result.status === 'fulfilled' ? [result.value] : []));
+  return valuesOf(results);
 }
 
 async function resolveImage(

@@ -1,6 +1,7 @@
 import type { ExitCode } from '../errors.ts';
 import type { Emitter } from '../report/emitter.ts';
 import type { CheckSummary } from '../report/html-report.ts';
+import type * as bundleWorkflows from '../workflows/bundle.ts';
 
 export interface RunOutcome {
   readonly exitCode: ExitCode;
@@ -42,7 +43,7 @@ export interface DiffOptions extends Omit<RunOptions, 'dryRun'> {
   readonly ignoreChecks: readonly string[];
 }
 
-export type BundleWorkflows = typeof import('../workflows/bundle.ts');
+export type BundleWorkflows = typeof bundleWorkflows;
 
 type Run<Options> = (options: Options, emitter: Emitter, signal: AbortSignal) => Promise<RunOutcome>;
 

@@ -42,27 +42,32 @@ export async function runBundlePush(input: RegistryInput, run: BundleRun): Promi
   const target = parseTarget(input.target, input.keepHosts);
   return withBundle(input.path, input, async (bundle) => {
     refuseDelta(bundle);
-    return withRegistry(input, target, true, run.emitter.addSecret, (store) =>
-      runBundleTask(run, 'bundle push', input.target, [{ id: 'push', title: 'Push' }], async (progress) => {
-        progress.enter('push');
-        const { signal } = run;
-        const { items, blobs, sentBytes } = await pushBundle(bundle, store, target, {
-          jobs: input.jobs,
-          signal,
-          onProgress: ({ doneBytes, totalBytes }) => progress.transfer('push', doneBytes, totalBytes),
-        });
-        const errors = items.flatMap(({ outcome }) => outcome.error ?? []);
-        if (errors.length > 0) throw new InstallerErrors(errors);
-        for (const { to, outcome } of items) {
-          if (outcome.status !== 'narrowed') continue;
-          progress.note(`${formatReference(to)} names the image of one platform: the registry wants whole indexes`);
-        }
-        const changes = items.filter(({ outcome }) => outcome.status !== 'present').length;
-        progress.note(
-          `${items.length} items are in ${input.target}: ${changes} pushed, ${items.length - changes} were there; ${blobs.written} blobs sent (${sentBytes} bytes), ${blobs.mounted} mounted, ${blobs.present} were there`,
-        );
-        return { changes, next: [`installer bundle check ${input.path} --registry ${input.target}`] };
-      }),
+    return withRegistry(
+      input,
+      target,
+      true,
+      (value) => run.emitter.addSecret(value),
+      (store) =>
+        runBundleTask(run, 'bundle push', input.target, [{ id: 'push', title: 'Push' }], async (progress) => {
+          progress.enter('push');
+          const { signal } = run;
+          const { items, blobs, sentBytes } = await pushBundle(bundle, store, target, {
+            jobs: input.jobs,
+            signal,
+            onProgress: ({ doneBytes, totalBytes }) => progress.transfer('push', doneBytes, totalBytes),
+          });
+          const errors = items.flatMap(({ outcome }) => outcome.error ?? []);
+          if (errors.length > 0) throw new InstallerErrors(errors);
+          for (const { to, outcome } of items) {
+            if (outcome.status !== 'narrowed') continue;
+            progress.note(`${formatReference(to)} names the image of one platform: the registry wants whole indexes`);
+          }
+          const changes = items.filter(({ outcome }) => outcome.status !== 'present').length;
+          progress.note(
+            `${items.length} items are in ${input.target}: ${changes} pushed, ${items.length - changes} were there; ${blobs.written} blobs sent (${sentBytes} bytes), ${blobs.mounted} mounted, ${blobs.present} were there`,
+          );
+          return { changes, next: [`installer bundle check ${input.path} --registry ${input.target}`] };
+        }),
     );
   });
 }

@@ -3,7 +3,7 @@ import { mkdtemp, open, readdir, readFile, rm, truncate, writeFile } from 'node:
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { openBundle } from '../../src/bundle/bundle.ts';
+import { openBundle, type Bundle } from '../../src/bundle/bundle.ts';
 import { checkSignature, readPrivateKey, readPublicKey, writeKeyPair } from '../../src/bundle/signature.ts';
 import { verifyBundle } from '../../src/bundle/verify.ts';
 import type { WriteResult } from '../../src/bundle/write-bundle.ts';
@@ -26,6 +26,13 @@ afterEach(async () => {
   await site.close();
   await rm(dir, { recursive: true, force: true });
 });
+
+/** The bundle as its table of contents says; closed again. */
+async function opened(): Promise<Bundle> {
+  const bundle = await openBundle(path);
+  await bundle.close();
+  return bundle;
+}
 
 async function flip(at: number): Promise<void> {
   const file = await open(path, 'r+');
@@ -52,8 +59,7 @@ async function judge(): Promise<{ code?: string; statuses: string[]; problems: r
 
 describe('a flipped byte is found', () => {
   it('in each kind of item, its header and its padding', async () => {
-    const { plan, manifest, close } = await openBundle(path);
-    await close();
+    const { plan, manifest } = await opened();
     for (const kind of ['image', 'binary', 'sbom']) {
       const item = manifest.items.find((one) => one.kind === kind);
       for (const digest of item?.blobs ?? []) {
@@ -75,8 +81,7 @@ describe('a flipped byte is found', () => {
   });
 
   it('wherever it is', async () => {
-    const { plan, close } = await openBundle(path);
-    await close();
+    const { plan } = await opened();
     const tries = [0, 1, 5, plan.totalBytes - 1, ...Array.from({ length: 60 }, () => randomInt(0, plan.totalBytes))];
     for (const { headerOffset, offset } of plan.head) tries.push(headerOffset + 3, headerOffset + 150, offset + 2);
     for (const at of tries) {
@@ -118,8 +123,7 @@ it.each([
 });
 
 it('makes a bundle that was damaged whole again, fetching only what is damaged', async () => {
-  const { plan, manifest, close } = await openBundle(path);
-  await close();
+  const { plan, manifest } = await opened();
   const kubelet = manifest.items.find(({ name }) => name === 'kubelet');
   await flip((kubelet && plan.blobs.get(kubelet.digest)?.offset) ?? 0);
   const before = site.sentBytes();

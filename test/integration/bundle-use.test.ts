@@ -1,8 +1,10 @@
+import { execFile } from 'node:child_process';
 import { createHash, randomInt } from 'node:crypto';
 import { createReadStream } from 'node:fs';
 import { mkdtemp, readdir, readFile, rm, stat } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { promisify } from 'node:util';
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import { openBundle, type Bundle } from '../../src/bundle/bundle.ts';
 import { extractBundle } from '../../src/bundle/extract.ts';
@@ -19,6 +21,7 @@ import { serveRegistry, type ServedRegistry } from '../../src/oci/serve.ts';
 import { bothPlatforms, openSite, versions, type Site } from '../support/bundle/site.ts';
 import { startCuttingProxy, type CuttingProxy } from '../support/oci/cutting-proxy.ts';
 import { TestRegistry } from '../support/oci/registry.ts';
+import { findSkopeo, isMissing, pathOf } from '../support/oci/tools.ts';
 
 let dir: string;
 let site: Site;
@@ -248,4 +251,21 @@ it('lays its contents out as files and as an image layout', async () => {
     code: 'BUNDLE_ITEM_UNKNOWN',
   });
   expect((await readdir(out)).sort()).toEqual(['files', 'images']);
+});
+
+const skopeo = await findSkopeo();
+it.skipIf(isMissing('skopeo reads a bundle', skopeo))('is read by skopeo as an archive of images', async () => {
+  const path = join(dir, 'site.tar');
+  await site.create({ path, platforms: bothPlatforms });
+  const name = 'registry.k8s.io/kube-proxy:v1.36.3';
+  const run = promisify(execFile);
+
+  const raw = await run(pathOf(skopeo), ['inspect', '--raw', `oci-archive:${path}:${name}`]);
+  await run(pathOf(skopeo), ['copy', '--all', `oci-archive:${path}:${name}`, `dir:${join(dir, 'out')}`]);
+
+  const index = site.images.get(name);
+  expect(Buffer.from(raw.stdout).equals(Buffer.from(index?.manifest.bytes ?? []))).toBe(true);
+  const [, layer] = index?.images[1]?.blobs ?? [];
+  const bytes = await readFile(join(dir, 'out', layer?.descriptor.digest.slice(7) ?? ''));
+  expect(bytes.equals(layer?.bytes ?? Buffer.alloc(0))).toBe(true);
 });
