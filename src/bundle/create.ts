@@ -25,7 +25,7 @@ import { resolveFiles, type ResolvedFile } from './resolve-files.ts';
 import { resolveImages, type ResolvedImage } from './resolve-images.ts';
 import { renderSbom } from './sbom.ts';
 import { wantedOf } from './wanted.ts';
-import { writeBundle, type BlobSource, type WriteOptions, type WriteResult } from './write-bundle.ts';
+import { checkFolder, writeBundle, type BlobSource, type WriteOptions, type WriteResult } from './write-bundle.ts';
 
 /** A program of ours that the bundle shall carry. */
 export interface InstallerBinary {
@@ -59,6 +59,7 @@ export interface CreateOptions extends Omit<WriteOptions, 'signKey'> {
 export async function createBundle(options: CreateOptions): Promise<WriteResult> {
   const { config, signal, patience, env, onNote } = options;
   const platforms = options.platforms.toSorted();
+  await checkFolder(options.path);
   const hops = resolveHops(await loadCatalogs(config), config, architecturesOf(platforms), options.upgradeTo);
   for (const note of new Set(hops.flatMap(({ notes }) => notes))) onNote(note);
   const wanted = wantedOf(hops);

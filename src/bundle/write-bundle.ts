@@ -1,14 +1,16 @@
 import type { KeyObject } from 'node:crypto';
-import { resolve } from 'node:path';
+import { constants } from 'node:fs';
+import { access } from 'node:fs/promises';
+import { dirname, resolve } from 'node:path';
 import type { Readable } from 'node:stream';
-import { InternalError } from '../errors.ts';
+import { InternalError, messageOf } from '../errors.ts';
 import { createBlobCopier } from '../oci/copy-blobs.ts';
 import { digestOf, type Digest } from '../oci/digest.ts';
 import type { BlobDescriptor } from '../oci/manifest.ts';
 import type { RepositoryName } from '../oci/reference.ts';
 import type { CallOptions } from '../oci/store.ts';
 import { bundleExists, openBundle, planBundle, renderIndex, sizesOf, type Bundle } from './bundle.ts';
-import { formatSize } from './bundle-errors.ts';
+import { bundleUsage, formatSize } from './bundle-errors.ts';
 import { renderBundleManifest, parseBundleManifest, type BundleManifest } from './manifest.ts';
 import { openPartial } from './partial.ts';
 import { signManifest } from './signature.ts';
@@ -72,6 +74,7 @@ export async function writeBundle(
   options: WriteOptions,
 ): Promise<WriteResult> {
   const path = resolve(options.path);
+  await checkFolder(path);
   const { manifest, manifestBytes } = completeManifest(draft, path);
   const signature = options.signKey === undefined ? options.signature : signManifest(manifestBytes, options.signKey);
   const plan = planBundle(manifestBytes, manifest, signature);
@@ -101,6 +104,19 @@ export async function writeBundle(
     }
   } finally {
     await old?.close();
+  }
+}
+
+/** The folder must be there and take files; said before anything is asked for. BUNDLE_OUT (exit code 2). */
+export async function checkFolder(path: string): Promise<void> {
+  try {
+    await access(dirname(resolve(path)), constants.W_OK);
+  } catch (error) {
+    throw bundleUsage(
+      'OUT',
+      `${path} cannot be written: ${messageOf(error)}`,
+      'make the folder, or give another file to -o',
+    );
   }
 }
 
