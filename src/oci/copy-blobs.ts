@@ -20,6 +20,8 @@ export interface BlobCopier {
 }
 
 const defaultJobs = 4;
+/** Blobs that are looked for, mounted or begun besides those whose bytes are on their way. */
+const waitingUploads = 12;
 
 /**
  * Of a blob that several repositories of one registry need, one gets it sent and the others mount it from there. Where
@@ -36,7 +38,8 @@ export function createBlobCopier(
   }: CopyOptions,
   onProgress: () => void,
 ): BlobCopier {
-  const limiter = createLimiter(jobs);
+  const transfers = createLimiter(jobs);
+  const requests = createLimiter(jobs + waitingUploads);
   const counts = { written: 0, mounted: 0, present: 0, sentBytes: 0, retries: 0 };
   let doneBytes = 0;
   let totalBytes = 0;
@@ -55,25 +58,41 @@ export function createBlobCopier(
     let came = 0;
     let fruitless = 0;
     let before = 0;
-    const open: OpenFrom = (startByte, options) => source.openBlob(from, blob, { ...options, startByte });
     const one = async (): Promise<void> => {
-      const result = await target.putBlob(to, blob, open, {
-        signal,
-        mountFrom,
-        from: source.isLocal ? `${formatRepositoryName(from)} in ${source.description}` : formatRepositoryName(from),
-        onStart(startByte) {
-          // What was counted of an attempt before and is not there gets taken back.
-          doneBytes += startByte - (started + came);
-          started = startByte;
-          came = 0;
-        },
-        onBytes(bytes) {
-          came += bytes;
-          counts.sentBytes += bytes;
-          doneBytes += bytes;
-          onProgress();
-        },
-      });
+      // A place is taken when bytes are wanted: looking for a blob, or mounting it, holds no transfer back.
+      const { promise: isOver, resolve: release } = Promise.withResolvers<undefined>();
+      const open: OpenFrom = async (startByte, options) => {
+        await new Promise<void>((resolve, reject) => {
+          transfers
+            .run(() => {
+              resolve();
+              return isOver;
+            }, signal)
+            .catch(reject);
+        });
+        return source.openBlob(from, blob, { ...options, startByte });
+      };
+      const result = await target
+        .putBlob(to, blob, open, {
+          signal,
+          mountFrom,
+          from: source.isLocal ? `${formatRepositoryName(from)} in ${source.description}` : formatRepositoryName(from),
+          onStart(startByte) {
+            // What was counted of an attempt before and is not there gets taken back.
+            doneBytes += startByte - (started + came);
+            started = startByte;
+            came = 0;
+          },
+          onBytes(bytes) {
+            came += bytes;
+            counts.sentBytes += bytes;
+            doneBytes += bytes;
+            onProgress();
+          },
+        })
+        .finally(() => {
+          release(undefined);
+        });
       counts[result] += 1;
       doneBytes += blob.sizeBytes - (started + came);
       onProgress();
@@ -105,7 +124,7 @@ export function createBlobCopier(
     if (earlier === undefined) {
       totalBytes += blob.sizeBytes;
       const mountFrom = !source.isLocal && !target.isLocal && from.registry === to.registry ? from : undefined;
-      const done = limiter.run(() => put(from, to, blob, mountFrom), signal);
+      const done = requests.run(() => put(from, to, blob, mountFrom), signal);
       first.set(key, { at: to, done });
       await done;
       return;
@@ -117,7 +136,7 @@ export function createBlobCopier(
     );
     if (target.isLocal && mountFrom !== undefined) return;
     totalBytes += blob.sizeBytes;
-    await limiter.run(() => put(from, to, blob, mountFrom), signal);
+    await requests.run(() => put(from, to, blob, mountFrom), signal);
   };
 
   return {

@@ -1,5 +1,6 @@
+import { constants } from 'node:fs';
 import { mkdir, open, rename, rm, stat, writeFile, type FileHandle } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
+import { join } from 'node:path';
 import { InstallerError } from '../errors.ts';
 import { hashFor, splitDigest, type Digest } from './digest.ts';
 import { absent, directoryFiles, readChunkBytes } from './layout-files.ts';
@@ -25,7 +26,9 @@ export async function openLayout(dir: string): Promise<OciStore> {
  */
 export async function createLayout(dir: string): Promise<WritableOciStore> {
   const files = directoryFiles(dir);
-  await mkdir(join(dir, 'blobs', 'sha256'), { recursive: true });
+  for (const folder of [join('blobs', 'sha256'), join('blobs', 'sha512'), '.partial']) {
+    await mkdir(join(dir, folder), { recursive: true });
+  }
   if ((await files.read('oci-layout')) === undefined) {
     if ((await files.read('index.json')) === undefined)
       await writeWhole(join(dir, 'index.json'), renderLayoutIndex([]));
@@ -85,12 +88,7 @@ async function putBlob(
   const target = join(dir, blobPath(blob.digest));
   if ((await sizeOf(target)) === blob.sizeBytes) return 'present';
   const partial = partialPath(dir, blob.digest);
-  await mkdir(dirname(partial), { recursive: true });
-  await mkdir(dirname(target), { recursive: true });
-  const file = await open(partial, 'a').then(async (created) => {
-    await created.close();
-    return open(partial, 'r+');
-  });
+  const file = await open(partial, constants.O_RDWR | constants.O_CREAT);
   try {
     await fill(file, blob, openFrom, options);
   } catch (error) {
@@ -150,7 +148,6 @@ let temporaries = 0;
 async function writeWhole(path: string, content: string | Uint8Array): Promise<void> {
   temporaries += 1;
   const temporary = `${path}.tmp-${process.pid}-${temporaries}`;
-  await mkdir(dirname(path), { recursive: true });
   await writeFile(temporary, content);
   await rename(temporary, path);
 }

@@ -147,44 +147,52 @@ function moveOn(session: UploadSession, answer: EndpointAnswer): void {
 
 /** Cuts one stream into bodies of known sizes, one after the other. */
 function createParts(source: Readable, onChunk: (chunk: Buffer) => void): { next: (size: number) => UploadBody } {
-  const iterator = (source as AsyncIterable<Buffer, undefined>)[Symbol.asyncIterator]();
+  let part: Readable | undefined;
+  let left = 0;
   let rest: Buffer | undefined;
-  let isWaiting = false;
-  const take = async (): Promise<Buffer | undefined> => {
-    if (rest !== undefined) {
-      const chunk = rest;
-      rest = undefined;
-      return chunk;
-    }
-    isWaiting = true;
-    try {
-      const next = await iterator.next();
-      return next.done === true ? undefined : next.value;
-    } finally {
-      isWaiting = false;
-    }
+  let end: Error | 'ended' | undefined;
+  const fail = (error: Error): void => {
+    end = error;
+    part?.destroy(error);
   };
+  /** Gives a piece to the body that is being sent; what is too much for it waits for the next. */
+  const give = (chunk: Buffer): void => {
+    const own = chunk.length > left ? chunk.subarray(0, left) : chunk;
+    rest = own.length < chunk.length ? chunk.subarray(own.length) : undefined;
+    try {
+      onChunk(own);
+    } catch (error) {
+      fail(error as Error);
+      return;
+    }
+    left -= own.length;
+    const wantsMore = part?.push(own) === true;
+    if (left === 0) part?.push(null);
+    if (!wantsMore || left === 0) source.pause();
+  };
+  const closed = (): void => {
+    if (left > 0) fail(cutShort('the blob', 'the source', 0, left));
+  };
+  source.on('data', give);
+  source.on('error', fail);
+  source.on('close', () => {
+    end ??= 'ended';
+    closed();
+  });
+  source.pause();
   const next = (size: number): UploadBody => {
-    let left = size;
+    left = size;
     const stream = new Readable({
       read() {
-        if (left === 0) {
-          this.push(null);
-          return;
-        }
-        take()
-          .then((chunk) => {
-            if (chunk === undefined) throw cutShort('the blob', 'the source', size - left, size);
-            const part = chunk.length > left ? chunk.subarray(0, left) : chunk;
-            if (part.length < chunk.length) rest = chunk.subarray(part.length);
-            left -= part.length;
-            onChunk(part);
-            this.push(part);
-          })
-          .catch((error: unknown) => this.destroy(error as Error));
+        if (left === 0) return;
+        if (rest !== undefined) give(rest);
+        else if (end === undefined) source.resume();
+        else if (end === 'ended') closed();
+        else this.destroy(end);
       },
     });
-    return { stream, isWaitingForSource: () => isWaiting };
+    part = stream;
+    return { stream, isWaitingForSource: () => left > 0 && !source.isPaused() };
   };
   return { next };
 }

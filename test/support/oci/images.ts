@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { Readable } from 'node:stream';
+import { gzipSync } from 'node:zlib';
 import { digestOf } from '../../../src/oci/digest.ts';
 import { toStoredManifest, type Descriptor, type Platform, type StoredManifest } from '../../../src/oci/manifest.ts';
 import { mediaTypes } from '../../../src/oci/media-types.ts';
@@ -28,6 +29,12 @@ export function randomBlob(sizeBytes: number, mediaType: string = mediaTypes.oci
   return toBlob(randomBytes(sizeBytes), mediaType);
 }
 
+/** A layer that really is compressed; programs that look into layers would compress another one. */
+export function gzipBlob(content: Buffer): TestBlob {
+  return toBlob(gzipSync(content), mediaTypes.ociLayerGzip);
+}
+
+/** A blob of these bytes. */
 export function toBlob(bytes: Buffer, mediaType: string): TestBlob {
   return { bytes, descriptor: { mediaType, digest: digestOf(bytes), sizeBytes: bytes.length } };
 }
