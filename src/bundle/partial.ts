@@ -51,7 +51,7 @@ export async function openPartial(path: string, plan: TarPlan, options: PartialO
     const key = keyOf(plan, options.partBytes);
     const journal = parseJournal(await readFile(journalPath, 'utf8').catch(absent));
     const isOurs = journal?.key === key;
-    if (journal !== undefined && !isOurs) await removeStale(path, journalPath);
+    if (journal !== undefined && !isOurs) await putAside(path, journalPath);
     // A run that ended among the last renames left some parts under their final names.
     if (isOurs) for (const [index, name] of partials.entries()) await takeBack(finals[index] ?? '', name);
     await checkSpace(path, plan, partials, options.freeBytes ?? freeBytesOf);
@@ -122,6 +122,8 @@ function partialBundle(partial: Partial, done: Map<string, number>, unlock: () =
         await rename(partials[index] ?? '', finals[index] ?? '');
       }
       await removeReplaced(path, finals);
+      await rm(asidePath(path), { force: true });
+      await rm(`${asidePath(path)}.journal`, { force: true });
       await syncFolder(dirname(path));
       await rm(journalPath, { force: true });
     },
@@ -229,8 +231,24 @@ async function reread(plan: TarPlan, file: PartedFile, done: Map<string, number>
   }
 }
 
-async function removeStale(path: string, journalPath: string): Promise<void> {
-  await rm(`${path}.partial`, { force: true });
+/** Where a file of another plan is kept, for the blobs in it. */
+export function asidePath(path: string): string {
+  return `${path}.partial.old`;
+}
+
+/** The blobs that the journal of a file that was put aside calls whole. */
+export async function wholeAside(path: string, sizes: ReadonlyMap<Digest, number>): Promise<ReadonlySet<Digest>> {
+  const journal = parseJournal(await readFile(`${asidePath(path)}.journal`, 'utf8').catch(absent));
+  return new Set([...sizes].flatMap(([digest, size]) => (journal?.done.get(digest) === size ? [digest] : [])));
+}
+
+/** A file of another plan holds blobs that this one needs too; one in parts is given up. */
+async function putAside(path: string, journalPath: string): Promise<void> {
+  if (existsSync(`${path}.partial`)) {
+    await rename(journalPath, `${asidePath(path)}.journal`);
+    await rename(`${path}.partial`, asidePath(path));
+    return;
+  }
   for (let number = 1; ; number += 1) {
     const part = `${path}.${`${number}`.padStart(3, '0')}.partial`;
     if (!existsSync(part)) break;
@@ -264,7 +282,12 @@ async function checkSpace(
   const sizes = await Promise.all(partials.map((name) => stat(name).then((found) => found.blocks * 512, absent)));
   const there = sizes.reduce<number>((sum, size) => sum + (size ?? 0), 0);
   const wanted = Math.max(0, plan.totalBytes - there);
-  const free = await freeBytes(folder);
+  let free = await freeBytes(folder);
+  if (free < wanted && existsSync(asidePath(path))) {
+    // Fetching again is better than not fetching at all.
+    await rm(asidePath(path));
+    free = await freeBytes(folder);
+  }
   if (free >= wanted) return;
   throw bundleError(
     'DISK_TOO_SMALL',

@@ -12,7 +12,7 @@ import type { CallOptions } from '../oci/store.ts';
 import { bundleExists, openBundle, planBundle, renderIndex, sizesOf, type Bundle } from './bundle.ts';
 import { bundleUsage, formatSize } from './bundle-errors.ts';
 import { renderBundleManifest, parseBundleManifest, type BundleManifest } from './manifest.ts';
-import { openPartial } from './partial.ts';
+import { asidePath, openPartial, wholeAside } from './partial.ts';
 import { signManifest } from './signature.ts';
 
 /** Where one blob comes from. */
@@ -93,7 +93,8 @@ export async function writeBundle(
     const partial = await openPartial(path, plan, { partBytes: options.partBytes, freeBytes: options.freeBytes });
     let isOver = false;
     try {
-      const counts = await fillAll(manifest, sources, old, partial, options);
+      const aside = await openAside(path);
+      const counts = await fillAll(manifest, sources, [aside, old], partial, options).finally(() => aside?.close());
       await partial.finish();
       isOver = true;
       const { file } = await openBundle(path);
@@ -136,22 +137,27 @@ const emptyBlob: BlobDescriptor = { digest: digestOf(''), sizeBytes: 0 };
 async function fillAll(
   manifest: BundleManifest,
   sources: readonly BlobSource[],
-  old: Bundle | undefined,
+  earlier: readonly (EarlierBundle | undefined)[],
   partial: Awaited<ReturnType<typeof openPartial>>,
   options: WriteOptions,
 ): Promise<{ fetchedBytes: number; keptBytes: number }> {
   const byDigest = new Map(sources.map((source) => [source.blob.digest, source]));
   const lacking = manifest.blobs.filter(({ digest }) => !byDigest.has(digest));
   if (lacking.length > 0) throw new InternalError(`no source for ${lacking.map(({ digest }) => digest).join(', ')}`);
-  /** Blobs of the old bundle, as long as they prove to be right. */
-  const reusable = new Set(old?.plan.blobs.keys());
+  /** Blobs of earlier bundles, as long as they prove to be right. */
+  const reusable = new Map(
+    earlier.flatMap((bundle) =>
+      bundle === undefined ? [] : [...bundle.blobs].map((digest) => [digest, bundle] as const),
+    ),
+  );
   let reusedBytes = 0;
   const openBlob = async (
     _name: RepositoryName,
     blob: BlobDescriptor,
     { startByte = 0, signal }: { startByte?: number | undefined } & CallOptions = {},
   ): Promise<Readable> => {
-    if (old !== undefined && reusable.has(blob.digest)) return old.openBlob(blob, { startByte, signal });
+    const known = reusable.get(blob.digest);
+    if (known !== undefined) return known.openBlob(blob, { startByte, signal });
     const source = byDigest.get(blob.digest);
     if (source === undefined) throw new InternalError(`no source for ${blob.digest}`);
     return source.open(startByte, { signal });
@@ -164,7 +170,7 @@ async function fillAll(
       return result;
     } catch (error) {
       options.signal?.throwIfAborted();
-      // The old bundle is damaged there, or cannot be read: whatever it was, the source has it.
+      // The earlier bundle is damaged there, or cannot be read: whatever it was, the source has it.
       reusable.delete(blob.digest);
       if ((error as NodeJS.ErrnoException).code === 'ENOSPC') throw error;
       return partial.put(blob, openFrom, putOptions);
@@ -203,10 +209,22 @@ async function fillAll(
   return { fetchedBytes: copier.counts.sentBytes, keptBytes: partial.keptBytes + reusedBytes };
 }
 
+/** A bundle, and which of its blobs may be taken from it. */
+type EarlierBundle = Bundle & { readonly blobs: ReadonlySet<Digest> };
+
 /** The bundle that has the name already; undefined where there is none, or none that can be read. */
-async function openOld(path: string): Promise<Bundle | undefined> {
+async function openOld(path: string): Promise<EarlierBundle | undefined> {
   if (!(await bundleExists(path).catch(() => false))) return undefined;
-  return openBundle(path).catch(() => undefined);
+  const bundle = await openBundle(path).catch(() => undefined);
+  return bundle && { ...bundle, blobs: new Set(bundle.plan.blobs.keys()) };
+}
+
+/** What is left of a run that was to write something else under this name: its head was written first. */
+async function openAside(path: string): Promise<EarlierBundle | undefined> {
+  const file = asidePath(path);
+  if (!(await bundleExists(file).catch(() => false))) return undefined;
+  const bundle = await openBundle(file, { mayBeCut: true }).catch(() => undefined);
+  return bundle && { ...bundle, blobs: await wholeAside(path, sizesOf(bundle.manifest)) };
 }
 
 function isCutAs(old: Bundle, partBytes: number | undefined): boolean {

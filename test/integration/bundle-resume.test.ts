@@ -7,7 +7,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
 import { afterEach, beforeEach, expect, it } from 'vitest';
-import { openSite, type Site } from '../support/bundle/site.ts';
+import { openSite, versions, type Site } from '../support/bundle/site.ts';
 import { startCuttingProxy, type CuttingProxy } from '../support/oci/cutting-proxy.ts';
 
 const cuts = 20;
@@ -131,4 +131,25 @@ it('believes nothing that was written before the machine started anew, and fetch
 
   expect(result.fetchedBytes).toBeLessThan(whole.fetchedBytes);
   expect(await sha256Of(path)).toBe(await sha256Of(join(dir, 'whole.tar')));
+});
+
+it('takes what an earlier run has fetched for another table of contents', async () => {
+  site = await openSite(dir, { layerBytes: 300_000 });
+  const path = join(dir, 'site.tar');
+  const whole = await site.create({ path: join(dir, 'whole.tar'), upgradeTo: versions[1] });
+  const stop = new AbortController();
+  let left = 12;
+  site.registry.fault = (asked) => {
+    if (asked.path.includes('/blobs/') && left-- === 0) stop.abort(new Error('enough'));
+    return false;
+  };
+  await expect(site.create({ path, jobs: 1, signal: stop.signal })).rejects.toThrow('enough');
+  site.registry.fault = undefined;
+
+  const result = await site.create({ path, upgradeTo: versions[1] });
+
+  expect(result.fetchedBytes).toBeLessThan(whole.fetchedBytes - 1_000_000);
+  expect(result.fetchedBytes + result.keptBytes).toBe(whole.fetchedBytes);
+  expect(await sha256Of(path)).toBe(await sha256Of(join(dir, 'whole.tar')));
+  expect((await readdir(dir)).filter((name) => name.includes('partial'))).toEqual([]);
 });
