@@ -1,3 +1,4 @@
+import type { Hash } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { open, readdir, type FileHandle } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
@@ -14,9 +15,17 @@ export interface PartedFile {
   read(position: number, length: number): Promise<Buffer>;
   write(chunks: readonly Buffer[], position: number): Promise<void>;
   stream(range: OpenBlobOptions): Readable;
+  /** Feeds bytes to a hash, through one buffer: the cheapest way to look at much. Throws where the file ends before them. */
+  digest(
+    hash: Hash,
+    range: { readonly startByte: number; readonly endByte: number },
+    signal?: AbortSignal,
+  ): Promise<void>;
   sync(): Promise<void>;
   close(): Promise<void>;
 }
+
+const hashChunkBytes = 1024 * 1024;
 
 interface Part {
   readonly path: string;
@@ -103,9 +112,13 @@ export async function makeParts(
 
 function partedFile(parts: readonly Part[]): PartedFile {
   const sizeBytes = parts.at(-1)?.endByte ?? 0;
-  const read = async (position: number, length: number): Promise<Buffer> => {
+  const read = (position: number, length: number): Promise<Buffer> => {
     const end = Math.min(position + length, sizeBytes);
-    const buffer = Buffer.allocUnsafe(Math.max(0, end - position));
+    return readInto(Buffer.allocUnsafe(Math.max(0, end - position)), position);
+  };
+  /** Fills the buffer; the part of it that was filled. */
+  const readInto = async (buffer: Buffer, position: number): Promise<Buffer> => {
+    const end = Math.min(position + buffer.length, sizeBytes);
     let done = 0;
     for (const { file, startByte, endByte } of parts) {
       while (position + done >= startByte && position + done < Math.min(end, endByte)) {
@@ -116,7 +129,7 @@ function partedFile(parts: readonly Part[]): PartedFile {
         done += bytesRead;
       }
     }
-    return buffer;
+    return buffer.subarray(0, done);
   };
   const [only] = parts;
   return {
@@ -139,6 +152,16 @@ function partedFile(parts: readonly Part[]): PartedFile {
     stream({ startByte = 0, endByte = sizeBytes, signal }) {
       if (parts.length === 1 && only !== undefined) return fileStream(only.path, 0, { startByte, endByte, signal });
       return Readable.from(pieces(read, startByte, endByte, signal), { objectMode: false });
+    },
+    async digest(hash, { startByte, endByte }, signal) {
+      const buffer = Buffer.allocUnsafe(Math.min(hashChunkBytes, endByte - startByte));
+      for (let at = startByte; at < endByte;) {
+        signal?.throwIfAborted();
+        const piece = await readInto(buffer.subarray(0, Math.min(buffer.length, endByte - at)), at);
+        if (piece.length === 0) throw new Error(`the file ends ${endByte - at} bytes too early`);
+        hash.update(piece);
+        at += piece.length;
+      }
     },
     async sync() {
       for (const { file } of parts) await file.sync();

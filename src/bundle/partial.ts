@@ -33,8 +33,8 @@ export interface PartialBundle {
   close(): Promise<void>;
 }
 
-/** Bytes gathered before they are handed to the disk. */
-const batchBytes = 1024 * 1024;
+/** Bytes gathered before they are handed to the disk and noted: what a killed process loses of each transfer, twice over. */
+const batchBytes = 256 * 1024;
 
 /**
  * Opens FILE.partial for a plan, making it where it is not there. Beside it lies a journal that says how far each blob is. It is
@@ -142,8 +142,7 @@ async function fill(
 ): Promise<void> {
   const hash = hashFor(blob.digest);
   if (startByte > 0) {
-    const before = file.stream({ startByte: offset, endByte: offset + startByte, signal });
-    for await (const chunk of before as AsyncIterable<Buffer>) hash.update(chunk);
+    await file.digest(hash, { startByte: offset, endByte: offset + startByte }, signal);
   }
   const check = checkBlob(blob, from, startByte, hash);
   onStart?.(startByte);
@@ -225,8 +224,7 @@ async function reread(plan: TarPlan, file: PartedFile, done: Map<string, number>
       continue;
     }
     const hash = hashFor(digest);
-    const stream = file.stream({ startByte: offset, endByte: offset + sizeBytes });
-    for await (const chunk of stream as AsyncIterable<Buffer>) hash.update(chunk);
+    await file.digest(hash, { startByte: offset, endByte: offset + sizeBytes });
     if (`sha256:${hash.digest('hex')}` !== digest) done.delete(digest);
   }
 }

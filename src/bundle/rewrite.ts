@@ -8,6 +8,9 @@ import { draftOf, sbomSource } from './create.ts';
 import { formatItem, type BundleItem, type BundleManifest } from './manifest.ts';
 import { writeBundle, type BlobSource, type WriteOptions, type WriteResult } from './write-bundle.ts';
 
+/** From disk to disk: more at once takes memory and is no faster. */
+const rewriteJobs = 2;
+
 /** Every blob of bundles that are open; each is verified on its way. */
 function sourcesOf(bundles: readonly Bundle[]): BlobSource[] {
   return bundles.flatMap((bundle) =>
@@ -34,7 +37,11 @@ async function withBundles<T>(paths: readonly string[], work: (bundles: readonly
 export async function recutBundle(from: string, options: Omit<WriteOptions, 'signKey'>): Promise<WriteResult> {
   return withBundles([from], async ([bundle]) => {
     if (bundle === undefined) throw new RangeError('no bundle');
-    return writeBundle(bundle.manifest, sourcesOf([bundle]), { ...options, signature: bundle.signature });
+    return writeBundle(bundle.manifest, sourcesOf([bundle]), {
+      jobs: rewriteJobs,
+      ...options,
+      signature: bundle.signature,
+    });
   });
 }
 
@@ -56,7 +63,7 @@ export async function mergeBundles(
     return writeBundle(
       draft,
       all.filter(({ blob }) => needed.has(blob.digest)),
-      options,
+      { jobs: rewriteJobs, ...options },
     );
   });
 }

@@ -93,8 +93,7 @@ async function verifyBlob(
     return { status: 'missing', reason: `the file ends ${endByte - file.sizeBytes} bytes before the blob does` };
   }
   const hash = hashFor(digest);
-  const stream = file.stream({ startByte: entry.offset, endByte, signal });
-  for await (const chunk of stream as AsyncIterable<Buffer>) hash.update(chunk);
+  await file.digest(hash, { startByte: entry.offset, endByte }, signal);
   const actual = digestFrom('sha256', hash);
   if (actual !== digest) return { status: 'wrong-digest', reason: `its digest is ${actual}` };
   const padding = await file.read(endByte, padded(sizeBytes) - sizeBytes);
