@@ -61,6 +61,8 @@ const storage = join(dir, 'storage');
 const whole = join(dir, 'whole');
 const empty = join(dir, 'empty');
 mkdirSync(empty);
+/** Digests of the manifests, by number of the image. */
+const manifests: string[] = [];
 const blobs = await prepare();
 
 /** Generates the images as a layout, and a registry's storage that holds them. */
@@ -83,7 +85,9 @@ async function prepare(): Promise<readonly BenchBlob[]> {
     const single = await createLayout(path);
     rmSync(join(path, 'blobs'), { recursive: true });
     execFileSync('cp', ['-al', join(whole, 'blobs'), path]);
-    await single.putManifest(imageName(host, index), await layout.readManifest(imageName(host, index)));
+    const manifest = await layout.readManifest(imageName(host, index));
+    await single.putManifest(imageName(host, index), manifest);
+    manifests.push(manifest.descriptor.digest);
   }
   return filled;
 }
@@ -136,7 +140,7 @@ const pushed = (index: number): string => `${host}/pushed/app${index}:v1`;
 const mirrored = (index: number): string => `${host}/mirror/app${index}:v1`;
 const node = `${process.execPath} ${program}`;
 const all = indexes.map(source).join(' ');
-const ociDir = (index: number): string => `ocidir://${singleLayout(index)}:${source(index)}`;
+const ociDir = (index: number): string => `ocidir://${singleLayout(index)}@${manifests[index] ?? ''}`;
 const peers: readonly Peer[] = [
   {
     name: 'ours',
@@ -224,8 +228,8 @@ for (let round = 1; round <= rounds; round += 1) {
     if (only !== undefined && !only.includes(group)) continue;
     // Each round begins with another, so that nobody always comes after the same one.
     const order = peers
-      .map((_, index) => peers[(index + round - 1) % peers.length])
-      .filter((peer) => peer !== undefined && !without.includes(peer.name));
+      .flatMap((_, index) => peers[(index + round - 1) % peers.length] ?? [])
+      .filter(({ name }) => !without.includes(name));
     for (const peer of order) await measure(peer, group);
   }
 }
