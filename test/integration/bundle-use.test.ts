@@ -161,7 +161,8 @@ it('pushes on where the connection was cut, 20 times', async () => {
   process.stdout.write(`push: ${proxy.cuts} cuts; ${target.takenBytes} bytes taken for ${total}, ${sentBytes} sent\n`);
   expect(items.filter(({ outcome }) => outcome.error !== undefined)).toEqual([]);
   expect(proxy.cuts).toBe(20);
-  expect(target.takenBytes - total).toBeLessThanOrEqual(20 * 8 * 1024 * 1024);
+  // The registry says how far it is, and takes no byte twice.
+  expect(target.takenBytes).toBeLessThanOrEqual(total);
   await store.close();
 });
 
