@@ -10,6 +10,11 @@ export const programVersion: string = packageFile.version;
 /** The folders whose files are assets: read from the disk in development, embedded in the binary. */
 export const assetFolders = ['templates', 'manifests', 'offline'] as const;
 
+/** The file of this program where it runs as the one binary; undefined in development. */
+export function runningBinary(): string | undefined {
+  return isSea() ? process.execPath : undefined;
+}
+
 /** The package root: the parent of src/, and of dist/ once bundled. */
 const packageRoot = join(import.meta.dirname, '..');
 

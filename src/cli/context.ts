@@ -1,6 +1,7 @@
 import type { ExitCode } from '../errors.ts';
 import type { Emitter } from '../report/emitter.ts';
 import type { CheckSummary } from '../report/html-report.ts';
+import type * as bundleWorkflows from '../workflows/bundle.ts';
 
 export interface RunOutcome {
   readonly exitCode: ExitCode;
@@ -52,6 +53,8 @@ export interface RestoreHostOptions extends RunOptions {
   readonly hosts: readonly string[];
 }
 
+export type BundleWorkflows = typeof bundleWorkflows;
+
 type Run<Options> = (options: Options, emitter: Emitter, signal: AbortSignal) => Promise<RunOutcome>;
 
 /**
@@ -66,6 +69,8 @@ export interface Workflows {
   readonly prepare: Run<PrepareOptions>;
   readonly restoreHost: Run<RestoreHostOptions>;
   readonly listChecks: () => Promise<readonly CheckSummary[]>;
+  /** What the bundle commands call. */
+  readonly bundle: () => Promise<BundleWorkflows>;
   /** Parses and checks a cluster file; returns the name of the cluster. Throws InstallerError(s). */
   readonly validateConfig: (configFile: string) => Promise<string>;
 }
@@ -118,6 +123,7 @@ export const workflows: Workflows = {
       return { id, scope, severity, title, expected, remedy, source, reads: reads.map(sourceName) };
     });
   },
+  bundle: () => import('../workflows/bundle.ts'),
   async validateConfig(configFile) {
     const { loadClusterConfig } = await import('../spec/load.ts');
     const config = await loadClusterConfig(configFile);

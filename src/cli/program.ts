@@ -1,6 +1,7 @@
 import { Command } from 'commander';
 import { programVersion } from '../assets.ts';
 import { addAsset } from './commands/asset.ts';
+import { addBundle } from './commands/bundle.ts';
 import { addClusterCreate } from './commands/cluster-create.ts';
 import { addConfig } from './commands/config.ts';
 import { addDiff } from './commands/diff.ts';
@@ -36,6 +37,7 @@ Exit codes: 0 done, 1 defect, 2 wrong use or file, 3 precheck failed, 4 operatio
   addReset(program, context);
   addRestoreHost(program, context);
   addConfig(program, context);
+  addBundle(program, context);
   addAsset(program, context);
   return program;
 }

@@ -28,8 +28,8 @@ const waitingUploads = 12;
  * source and target are the same registry the first one mounts it too.
  */
 export function createBlobCopier(
-  source: OciStore,
-  target: WritableOciStore,
+  source: Pick<OciStore, 'description' | 'isLocal' | 'openBlob'>,
+  target: Pick<WritableOciStore, 'isLocal' | 'putBlob'>,
   {
     jobs = defaultJobs,
     attempts = usualPatience.attempts,

@@ -1,21 +1,12 @@
-import { readFile } from 'node:fs/promises';
-import { listAssets, readAsset } from '../assets.ts';
-import {
-  architectures,
-  mergeCatalogs,
-  parseCatalog,
-  resolveVersions,
-  type Architecture,
-  type Catalog,
-} from '../artifacts/catalog.ts';
+import { architectures, resolveVersions, type Architecture } from '../artifacts/catalog.ts';
+import { loadCatalogs, readNamedFile } from '../artifacts/load-catalogs.ts';
 import type { ClusterPhase } from '../engine/phase.ts';
 import { toInstallerError } from '../engine/failures.ts';
-import { exitCodes, InstallerError, messageOf } from '../errors.ts';
 import { factQueries } from '../hosts/fact-queries.ts';
 import { parseFacts } from '../hosts/facts.ts';
 import type { Cluster, Member } from '../kubernetes/cluster.ts';
 import { registrySecretName } from '../kubernetes/containerd-config.ts';
-import type { ClusterConfig, HostConfig } from '../spec/schema.ts';
+import type { HostConfig } from '../spec/schema.ts';
 import { readSecret } from '../spec/secrets.ts';
 
 /** What the machines are, in one round trip each; and from that the exact versions of everything. */
@@ -69,18 +60,10 @@ function addressOf(addresses: readonly string[], config: HostConfig): string {
   );
 }
 
-async function loadCatalogs(config: ClusterConfig): Promise<Catalog[]> {
-  const builtIn = listAssets('manifests/catalog/').map((path) => parseCatalog(readAsset(path), path));
-  const overlays = await Promise.all(
-    config.spec.artifacts.catalogs.map(async (path) => parseCatalog(await readText(path, 'catalog'), path)),
-  );
-  return mergeCatalogs(builtIn, overlays);
-}
-
 /** CA files and registry credentials that the cluster file names. */
 async function readLocalFiles(cluster: Cluster, addSecret: (value: string) => void): Promise<void> {
   for (const [registry, { ca, credentials }] of Object.entries(cluster.config.spec.runtime.registries)) {
-    if (ca !== undefined) cluster.files.set(ca, await readText(ca, `CA of registry ${registry}`));
+    if (ca !== undefined) cluster.files.set(ca, await readNamedFile(ca, `CA of registry ${registry}`));
     if (credentials === undefined) continue;
     const password = await readSecret(credentials.password, `the password of registry ${registry}`);
     const header = `Basic ${Buffer.from(`${credentials.username}:${password}`).toString('base64')}`;
@@ -93,18 +76,6 @@ async function readLocalFiles(cluster: Cluster, addSecret: (value: string) => vo
 /** Public keys of package repositories. */
 async function readRepositoryKeys(cluster: Cluster): Promise<void> {
   for (const { name, keyFile } of cluster.config.spec.hostSettings.packageRepositories.repositories)
-    if (keyFile !== undefined) cluster.files.set(keyFile, await readText(keyFile, `key of package repository ${name}`));
-}
-
-async function readText(path: string, what: string): Promise<string> {
-  try {
-    return await readFile(path, 'utf8');
-  } catch (error) {
-    throw new InstallerError({
-      code: 'FILE_UNREADABLE',
-      message: `cannot read the ${what}: ${messageOf(error)}`,
-      remedy: 'correct the path in the cluster file; paths lead from the folder of that file',
-      exitCode: exitCodes.usage,
-    });
-  }
+    if (keyFile !== undefined)
+      cluster.files.set(keyFile, await readNamedFile(keyFile, `key of package repository ${name}`));
 }

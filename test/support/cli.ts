@@ -27,6 +27,7 @@ export async function runTestCli(
       prepare: unexpected,
       restoreHost: unexpected,
       listChecks: unexpected,
+      bundle: unexpected,
       validateConfig: unexpected,
       ...workflows,
     },

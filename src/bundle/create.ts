@@ -1,0 +1,243 @@
+import { createHash, type KeyObject } from 'node:crypto';
+import { createReadStream } from 'node:fs';
+import { stat } from 'node:fs/promises';
+import { resolve as resolvePath } from 'node:path';
+import { Readable } from 'node:stream';
+import { programVersion } from '../assets.ts';
+import { architectures, type Architecture } from '../artifacts/catalog.ts';
+import { loadCatalogs } from '../artifacts/load-catalogs.ts';
+import { messageOf } from '../errors.ts';
+import { digestOf, type Digest } from '../oci/digest.ts';
+import type { Patience } from '../oci/endpoint.ts';
+import type { BlobDescriptor } from '../oci/manifest.ts';
+import { parsePlatform } from '../oci/platform.ts';
+import { createRegistryStore } from '../oci/registry.ts';
+import type { CallOptions } from '../oci/store.ts';
+import { createWebFiles } from '../oci/web-files.ts';
+import type { ClusterConfig } from '../spec/schema.ts';
+import { openBundle } from './bundle.ts';
+import { bundleUsage } from './bundle-errors.ts';
+import { checkClosedWorld, needsOf } from './closed-world.ts';
+import { resolveHops } from './hops.ts';
+import { byDigest, type BundleItem, type BundleManifest } from './manifest.ts';
+import { registryAccess } from './registries.ts';
+import { resolveFiles, type ResolvedFile } from './resolve-files.ts';
+import { resolveImages, type ResolvedImage } from './resolve-images.ts';
+import { renderSbom } from './sbom.ts';
+import { wantedOf } from './wanted.ts';
+import { checkFolder, writeBundle, type BlobSource, type WriteOptions, type WriteResult } from './write-bundle.ts';
+
+/** A program of ours that the bundle shall carry. */
+export interface InstallerBinary {
+  readonly platform: string;
+  readonly path: string;
+}
+
+export interface CreateOptions extends Omit<WriteOptions, 'signKey'> {
+  readonly config: ClusterConfig;
+  /** `linux/amd64`. */
+  readonly platforms: readonly string[];
+  readonly upgradeTo?: string | undefined;
+  readonly allowUnpinned: boolean;
+  readonly installers: readonly InstallerBinary[];
+  /** A bundle whose blobs are left out. */
+  readonly deltaFrom?: string | undefined;
+  readonly signKey?: KeyObject | undefined;
+  readonly env: NodeJS.ProcessEnv;
+  readonly addSecret: (value: string) => void;
+  readonly onNote: (message: string) => void;
+  /** Called when everything is known and nothing is fetched yet. */
+  readonly onPlanned?: ((manifest: Omit<BundleManifest, 'index'>) => void) | undefined;
+  /** For tests: how patient requests are. */
+  readonly patience?: Partial<Patience> | undefined;
+}
+
+/**
+ * Makes a bundle of everything that the cluster file needs: plans, asks every origin what it has, proves that nothing is missing, and
+ * only then fetches. Errors as of the parts; what was fetched stays for the next run.
+ */
+export async function createBundle(options: CreateOptions): Promise<WriteResult> {
+  const { config, signal, patience, env, onNote } = options;
+  const platforms = options.platforms.toSorted();
+  await checkFolder(options.path);
+  const hops = resolveHops(await loadCatalogs(config), config, architecturesOf(platforms), options.upgradeTo);
+  for (const note of new Set(hops.flatMap(({ notes }) => notes))) onNote(note);
+  const wanted = wantedOf(hops);
+  const access = await registryAccess(config, env, options.addSecret);
+  for (const note of access.notes) onNote(note);
+  const registry = createRegistryStore({ ...access.options, patience });
+  const web = createWebFiles({ proxyEnv: env, patience });
+  try {
+    const { mirrors } = config.spec.artifacts;
+    const { allowUnpinned } = options;
+    const [images, files, installers, base] = await both([
+      resolveImages(registry, wanted.images, platforms, signal),
+      resolveFiles(web, wanted.files, { mirrors, allowUnpinned, signal }),
+      Promise.all(options.installers.map(installerSource)),
+      options.deltaFrom === undefined ? Promise.resolve(undefined) : readBase(options.deltaFrom),
+    ]);
+    const items = [...images, ...files, ...installers].map(({ item }) => item);
+    checkClosedWorld(needsOf(config, hops, platforms), items);
+    const sbom = sbomSource(config.metadata.name, items);
+    const sources = [
+      ...images.flatMap((image) => imageSources(image, registry)),
+      ...files.map((file) => fileSource(file, web)),
+      ...installers.map(({ source }) => source),
+      sbom.source,
+    ];
+    const draft = draftOf({
+      installer: programVersion,
+      cluster: config.metadata.name,
+      kubernetes: hops.map(({ kubernetes }) => kubernetes.version),
+      platforms,
+      items: [...items, sbom.item],
+      blobs: sources.map(({ blob }) => blob),
+      base,
+    });
+    options.onPlanned?.(draft);
+    return await writeBundle(draft, sources, options);
+  } finally {
+    web.close();
+    await registry.close();
+  }
+}
+
+/** A manifest of unique blobs, less those that a base has. */
+export function draftOf(
+  whole: Omit<BundleManifest, 'index' | 'base'> & { readonly base?: BaseContents | undefined },
+): Omit<BundleManifest, 'index'> {
+  const { base, ...rest } = whole;
+  const blobs = [...new Map(whole.blobs.map((blob) => [blob.digest, blob])).values()].toSorted(byDigest);
+  if (base === undefined) return { ...rest, blobs };
+  const isThere = ({ digest }: BlobDescriptor): boolean => base.blobs.has(digest);
+  return {
+    ...rest,
+    blobs: blobs.filter((blob) => !isThere(blob)),
+    base: { manifest: base.manifest, blobs: blobs.filter(isThere) },
+  };
+}
+
+/** What a delta leaves out. */
+export interface BaseContents {
+  readonly manifest: Digest;
+  readonly blobs: ReadonlySet<Digest>;
+}
+
+async function readBase(path: string): Promise<BaseContents> {
+  const bundle = await openBundle(path);
+  await bundle.close();
+  if (bundle.manifest.base !== undefined) {
+    throw bundleUsage(
+      'BASE_IS_DELTA',
+      `${path} is a delta itself`,
+      'merge it with its base first, and give the result',
+    );
+  }
+  return { manifest: bundle.manifestDigest, blobs: new Set(bundle.manifest.blobs.map(({ digest }) => digest)) };
+}
+
+/** The CPU architectures of platforms; BUNDLE_PLATFORM where there is one that no host of a cluster can have. */
+export function architecturesOf(platforms: readonly string[]): readonly Architecture[] {
+  return platforms.map((text) => {
+    const { os, architecture, variant } = parsePlatform(text);
+    const known = architectures.find((name) => name === architecture);
+    if (os === 'linux' && known !== undefined && variant === undefined) return known;
+    throw bundleUsage(
+      'PLATFORM',
+      `${text} is not a platform that hosts of a cluster have`,
+      `give one or more of ${architectures.map((name) => `linux/${name}`).join(', ')}`,
+    );
+  });
+}
+
+/** Waits for all, so that nothing goes on behind an error; then throws the first. */
+async function both<T extends readonly unknown[]>(work: { readonly [K in keyof T]: Promise<T[K]> }): Promise<T> {
+  await Promise.allSettled(work);
+  return Promise.all(work);
+}
+
+function imageSources(
+  { from, manifests, blobs }: ResolvedImage,
+  registry: ReturnType<typeof createRegistryStore>,
+): BlobSource[] {
+  return [
+    ...manifests.map(({ descriptor, bytes }) => memorySource(Buffer.from(bytes), descriptor, from.repository)),
+    ...blobs.map((blob) => ({
+      blob: { digest: blob.digest, sizeBytes: blob.sizeBytes },
+      from,
+      open: (startByte: number, { signal }: CallOptions) => registry.openBlob(from, blob, { startByte, signal }),
+    })),
+  ];
+}
+
+function fileSource({ item, url }: ResolvedFile, web: ReturnType<typeof createWebFiles>): BlobSource {
+  const { host, pathname } = new URL(url);
+  const { digest, sizeBytes } = item;
+  return {
+    blob: { digest, sizeBytes },
+    from: { registry: host, repository: pathname.replace(/^\/+/, '') },
+    open: (startByte, { signal }) => web.open(url, startByte, sizeBytes, { signal }),
+  };
+}
+
+/** Bytes that are at hand. */
+export function memorySource(bytes: Buffer, { digest, sizeBytes }: BlobDescriptor, name: string): BlobSource {
+  return {
+    blob: { digest, sizeBytes },
+    from: { registry: 'localhost', repository: name },
+    open: (startByte) => Promise.resolve(Readable.from([bytes.subarray(startByte)])),
+  };
+}
+
+/** The bill of materials of these items, as an item of its own. */
+export function sbomSource(cluster: string, items: readonly BundleItem[]): { item: BundleItem; source: BlobSource } {
+  const bytes = Buffer.from(renderSbom(cluster, programVersion, items));
+  const blob = { digest: digestOf(bytes), sizeBytes: bytes.length };
+  const item: BundleItem = {
+    kind: 'sbom',
+    name: 'sbom.cdx.json',
+    platforms: [],
+    why: ['says what is in the bundle (CycloneDX)'],
+    ...blob,
+    origin: 'made with the bundle',
+    pin: 'local',
+    blobs: [blob.digest],
+  };
+  return { item, source: memorySource(bytes, blob, 'sbom.cdx.json') };
+}
+
+async function installerSource({ platform, path }: InstallerBinary): Promise<{ item: BundleItem; source: BlobSource }> {
+  architecturesOf([platform]);
+  const file = resolvePath(path);
+  const hash = createHash('sha256');
+  let sizeBytes: number;
+  try {
+    for await (const chunk of createReadStream(file)) hash.update(chunk as Buffer);
+    sizeBytes = (await stat(file)).size;
+  } catch (error) {
+    throw bundleUsage(
+      'INSTALLER_UNREADABLE',
+      `the installer for ${platform} cannot be read: ${messageOf(error)}`,
+      'correct the path',
+    );
+  }
+  const digest = `sha256:${hash.digest('hex')}` as const;
+  const item: BundleItem = {
+    kind: 'installer',
+    name: 'installer',
+    version: programVersion,
+    platforms: [platform],
+    why: ['installs from the bundle'],
+    digest,
+    sizeBytes,
+    origin: 'given when the bundle was made',
+    pin: 'local',
+    blobs: [digest],
+  };
+  const source = {
+    blob: { digest, sizeBytes },
+    from: { registry: 'localhost', repository: file.replace(/^\/+/, '') },
+    open: (startByte: number) => Promise.resolve(createReadStream(file, { start: startByte })),
+  };
+  return { item, source };
+}

@@ -1,0 +1,50 @@
+import { readNamedFile } from '../artifacts/load-catalogs.ts';
+import { dockerCredentials, fixedCredentials, type Credentials } from '../oci/credentials.ts';
+import type { HostConfig, MirrorConfig, RegistryOptions } from '../oci/registry-config.ts';
+import type { ClusterConfig } from '../spec/schema.ts';
+import { readSecret } from '../spec/secrets.ts';
+
+/** How the cluster file says registries are reached, for a client on this machine. */
+export interface RegistryAccess {
+  readonly options: RegistryOptions;
+  /** What the reader should know: mirrors that cannot be used from here. */
+  readonly notes: readonly string[];
+}
+
+/**
+ * The mirrors, certificates and credentials of spec.runtime.registries as options of a registry client; other credentials are
+ * those of `docker login`. `addSecret` is told every password. FILE_UNREADABLE and SECRET_UNREADABLE (exit code 2).
+ */
+export async function registryAccess(
+  config: ClusterConfig,
+  env: NodeJS.ProcessEnv,
+  addSecret: (value: string) => void,
+): Promise<RegistryAccess> {
+  const hosts: Record<string, HostConfig & { mirrors: MirrorConfig[] }> = {};
+  const known: Record<string, Credentials> = {};
+  const notes: string[] = [];
+  for (const [registry, settings] of Object.entries(config.spec.runtime.registries)) {
+    const ca = settings.ca === undefined ? undefined : await readNamedFile(settings.ca, `CA of registry ${registry}`);
+    const access: HostConfig = { ...(ca === undefined ? {} : { ca }), insecure: settings.insecure };
+    const mirrors: MirrorConfig[] = [];
+    for (const address of settings.mirrors) {
+      const { host, protocol, pathname } = new URL(address);
+      if (pathname !== '/' && pathname !== '') {
+        notes.push(
+          `the mirror ${address} of ${registry} is passed over: images of a bundle are not asked for below a path`,
+        );
+        continue;
+      }
+      mirrors.push({ ...access, host, plainHttp: protocol === 'http:' });
+    }
+    hosts[registry] = { ...access, mirrors };
+    if (settings.credentials === undefined) continue;
+    const { username, password: source } = settings.credentials;
+    const password = await readSecret(source, `the password of registry ${registry}`, env);
+    addSecret(password);
+    addSecret(Buffer.from(`${username}:${password}`).toString('base64'));
+    for (const host of [registry, ...mirrors.map((mirror) => mirror.host)]) known[host] = { username, password };
+  }
+  const credentials = fixedCredentials(known, dockerCredentials(env));
+  return { options: { hosts, credentials, proxyEnv: env }, notes };
+}

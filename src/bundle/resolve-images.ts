@@ -1,0 +1,129 @@
+import { mapConcurrent } from '../lib/concurrency.ts';
+import type { Digest } from '../oci/digest.ts';
+import { blobsOf, parseManifest, type BlobDescriptor, type Platform, type StoredManifest } from '../oci/manifest.ts';
+import { isImageManifest } from '../oci/media-types.ts';
+import { wrongSize } from '../oci/oci-errors.ts';
+import { formatPlatform, matchesPlatform, parsePlatform, selectPlatforms } from '../oci/platform.ts';
+import { readBlob } from '../oci/read-blob.ts';
+import { parseReference, withDigest, type Reference, type RepositoryName } from '../oci/reference.ts';
+import type { OciStore } from '../oci/store.ts';
+import type { BundleItem } from './manifest.ts';
+import { valuesOf } from './values-of.ts';
+import type { WantedImage } from './wanted.ts';
+
+/** An image as its registry has it now. */
+export interface ResolvedImage {
+  readonly item: BundleItem;
+  readonly from: RepositoryName;
+  /** Its index and manifests: small, and known from here on. */
+  readonly manifests: readonly StoredManifest[];
+  /** Configurations and layers. */
+  readonly blobs: readonly BlobDescriptor[];
+}
+
+/** Images that are asked about at once. */
+const imagesAtOnce = 16;
+
+/**
+ * Asks for the manifests of all images, for the platforms wanted: one request for each manifest. An image that lacks a platform
+ * says so in its item, and nothing else. Every image that cannot be read is told, as InstallerErrors.
+ */
+export async function resolveImages(
+  store: OciStore,
+  wanted: readonly WantedImage[],
+  platforms: readonly string[],
+  signal?: AbortSignal,
+): Promise<readonly ResolvedImage[]> {
+  const parsed = platforms.map(parsePlatform);
+  const results = await mapConcurrent(
+    wanted,
+    imagesAtOnce,
+    (image) => resolveImage(store, image, parsed, signal),
+    signal,
+  );
+  return valuesOf(results);
+}
+
+async function resolveImage(
+  store: OciStore,
+  { name, why }: WantedImage,
+  platforms: readonly Platform[],
+  signal: AbortSignal | undefined,
+): Promise<ResolvedImage> {
+  const reference = parseReference(name);
+  const top = await store.readManifest(reference, { signal });
+  const parsed = parseManifest(top, name);
+  const found =
+    parsed.kind === 'image'
+      ? await ofImage(store, reference, top, platforms, signal)
+      : await ofIndex(store, reference, top, platforms, signal);
+  const all = new Map<Digest, number>();
+  for (const { descriptor } of found.manifests) all.set(descriptor.digest, descriptor.sizeBytes);
+  for (const { digest, sizeBytes } of found.blobs) all.set(digest, sizeBytes);
+  const item: BundleItem = {
+    kind: 'image',
+    name,
+    platforms: found.platforms,
+    why,
+    digest: top.descriptor.digest,
+    sizeBytes: [...all.values()].reduce((sum, size) => sum + size, 0),
+    mediaType: parsed.mediaType,
+    origin: name,
+    pin: reference.digest === undefined ? 'tag' : 'reference',
+    blobs: [...all.keys()],
+  };
+  return { item, from: reference, manifests: found.manifests, blobs: found.blobs };
+}
+
+type Found = Pick<ResolvedImage, 'manifests' | 'blobs'> & { readonly platforms: readonly string[] };
+
+/** Without an index the configuration says what the image was made for. */
+async function ofImage(
+  store: OciStore,
+  reference: Reference,
+  top: StoredManifest,
+  platforms: readonly Platform[],
+  signal: AbortSignal | undefined,
+): Promise<Found> {
+  const parsed = parseManifest(top, reference.repository);
+  if (parsed.kind !== 'image') return { manifests: [top], blobs: [], platforms: [] };
+  const config = await readBlob(store, reference, parsed.config, { signal });
+  const have = platformOf(config);
+  const fitting = platforms.filter((want) => have !== undefined && matchesPlatform(have, want));
+  return { manifests: [top], blobs: blobsOf(parsed), platforms: fitting.map(formatPlatform) };
+}
+
+async function ofIndex(
+  store: OciStore,
+  reference: Reference,
+  top: StoredManifest,
+  platforms: readonly Platform[],
+  signal: AbortSignal | undefined,
+): Promise<Found> {
+  const parsed = parseManifest(top, reference.repository);
+  if (parsed.kind !== 'index') return { manifests: [top], blobs: [], platforms: [] };
+  const chosen = selectPlatforms(parsed.manifests, platforms).filter(({ mediaType }) => isImageManifest(mediaType));
+  const children = await Promise.all(
+    chosen.map(async (child) => {
+      const manifest = await store.readManifest(withDigest(reference, child.digest), { signal });
+      if (manifest.bytes.length === child.sizeBytes) return manifest;
+      throw wrongSize(child.digest, store.description, manifest.bytes.length, child.sizeBytes);
+    }),
+  );
+  const blobs = children.flatMap((child) => {
+    const image = parseManifest(child, reference.repository);
+    return image.kind === 'image' ? blobsOf(image) : [];
+  });
+  const fitting = platforms.filter((want) => selectPlatforms(chosen, [want]).length > 0);
+  return { manifests: [top, ...children], blobs, platforms: fitting.map(formatPlatform) };
+}
+
+function platformOf(config: Buffer): Platform | undefined {
+  try {
+    const { os, architecture, variant } = JSON.parse(config.toString()) as Partial<Platform>;
+    if (typeof os !== 'string' || typeof architecture !== 'string') return undefined;
+    return { os, architecture, ...(typeof variant === 'string' ? { variant } : {}) };
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,92 @@
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { pipeline } from 'node:stream/promises';
+import { parseRange } from '../oci/serve-names.ts';
+import type { Bundle } from './bundle.ts';
+import type { BundleItem } from './manifest.ts';
+
+/** Path under which files are found by host and path of their origin: what spec.artifacts.mirrors leads to. */
+export const filesPath = '/files/';
+
+type Content = { readonly item: BundleItem } | { readonly text: string; readonly type: string };
+
+/**
+ * Answers for the files of a bundle: `/files/<host>/<path>` as their publisher has them, `/files/<kind>/<name>` for those that have no publisher,
+ * their checksums beside them, and the table of contents (`/bundle.json`, `/bundle.json.sig`). One range a request.
+ */
+export function filesHandler(bundle: Bundle): (request: IncomingMessage, response: ServerResponse) => Promise<boolean> {
+  const contents = contentsOf(bundle);
+  return async (request, response) => {
+    const path = decodeURIComponent(new URL(request.url ?? '/', 'http://localhost').pathname);
+    const content = contents.get(path);
+    if (content === undefined) return false;
+    if ('text' in content) {
+      const body = Buffer.from(content.text);
+      response.writeHead(200, { 'content-type': content.type, 'content-length': body.length });
+      response.end(request.method === 'HEAD' ? undefined : body);
+      return true;
+    }
+    await sendItem(bundle, content.item, request, response);
+    return true;
+  };
+}
+
+/** Every path that is answered, and with what. Pure. */
+export function contentsOf(bundle: Pick<Bundle, 'manifest' | 'manifestBytes' | 'signature'>): Map<string, Content> {
+  const contents = new Map<string, Content>();
+  const files = bundle.manifest.items.filter(({ kind }) => kind !== 'image');
+  const sums = new Map<string, string[]>();
+  for (const item of files) {
+    const path = filePathOf(item);
+    contents.set(path, { item });
+    const hex = item.digest.slice('sha256:'.length);
+    const line = `${hex}  ${path.split('/').at(-1) ?? ''}\n`;
+    // Kubernetes publishes the sum alone, others a line; both are read by who reads one of them with a name.
+    sums.set(`${path}.sha256`, [line]);
+    if (item.checksumUrl === undefined) continue;
+    const { host, pathname } = new URL(item.checksumUrl);
+    const sumPath = `${filesPath}${host}${pathname}`;
+    sums.set(sumPath, [...(sums.get(sumPath) ?? []).filter((known) => known !== line), line]);
+  }
+  for (const [path, lines] of sums) contents.set(path, { text: lines.join(''), type: 'text/plain' });
+  contents.set('/bundle.json', { text: bundle.manifestBytes.toString(), type: 'application/json' });
+  if (bundle.signature !== undefined) {
+    contents.set('/bundle.json.sig', { text: bundle.signature, type: 'application/json' });
+  }
+  return contents;
+}
+
+/** `/files/dl.k8s.io/v1.36.3/bin/linux/amd64/kubelet`. Pure. */
+export function filePathOf(item: BundleItem): string {
+  if (/^https?:/.test(item.origin)) {
+    const { host, pathname } = new URL(item.origin);
+    return `${filesPath}${host}${decodeURIComponent(pathname)}`;
+  }
+  const platform = item.platforms.map((text) => `${text.replaceAll('/', '-')}/`).join('');
+  return `${filesPath}${item.kind}/${platform}${item.name}`;
+}
+
+async function sendItem(
+  bundle: Bundle,
+  { digest, sizeBytes }: BundleItem,
+  request: IncomingMessage,
+  response: ServerResponse,
+): Promise<void> {
+  const range = parseRange(request.headers.range, sizeBytes);
+  if (range === 'invalid') {
+    response.writeHead(416, { 'content-range': `bytes */${sizeBytes}`, 'content-length': 0 }).end();
+    return;
+  }
+  const { startByte, endByte } = range === 'whole' ? { startByte: 0, endByte: sizeBytes } : range;
+  response.writeHead(range === 'whole' ? 200 : 206, {
+    'content-type': 'application/octet-stream',
+    'content-length': endByte - startByte,
+    'accept-ranges': 'bytes',
+    etag: `"${digest}"`,
+    ...(range === 'whole' ? {} : { 'content-range': `bytes ${startByte}-${endByte - 1}/${sizeBytes}` }),
+  });
+  if (request.method === 'HEAD') {
+    response.end();
+    return;
+  }
+  await pipeline(bundle.openBlob({ digest, sizeBytes }, { startByte, endByte }), response);
+}

@@ -1,0 +1,80 @@
+import { arch } from 'node:process';
+import { runningBinary } from '../assets.ts';
+import { createBundle, type InstallerBinary } from '../bundle/create.ts';
+import { readPrivateKey } from '../bundle/signature.ts';
+import { formatWritten } from '../bundle/write-bundle.ts';
+import type { ExitCode } from '../errors.ts';
+import { loadClusterConfig } from '../spec/load.ts';
+import { runBundleTask, type BundleRun } from './bundle-run.ts';
+
+export interface BundleCreateInput {
+  readonly configFile: string;
+  readonly path: string;
+  /** Empty: that of the machine this runs on. */
+  readonly platforms: readonly string[];
+  readonly upgradeTo?: string | undefined;
+  readonly deltaFrom?: string | undefined;
+  readonly partBytes?: number | undefined;
+  readonly signKeyFile?: string | undefined;
+  readonly jobs?: number | undefined;
+  readonly allowUnpinned: boolean;
+  /** Programs to put in, beside the one that runs. */
+  readonly installers: readonly InstallerBinary[];
+  readonly env: NodeJS.ProcessEnv;
+}
+
+const phases = [
+  { id: 'plan', title: 'Find out what is needed' },
+  { id: 'fetch', title: 'Fetch it' },
+] as const;
+
+/** From a cluster file to one file in which nothing is missing. */
+export async function runBundleCreate(input: BundleCreateInput, run: BundleRun): Promise<{ exitCode: ExitCode }> {
+  const config = await loadClusterConfig(input.configFile);
+  const signKey = input.signKeyFile === undefined ? undefined : await readPrivateKey(input.signKeyFile);
+  const platforms = input.platforms.length === 0 ? [runningPlatform()] : [...new Set(input.platforms)];
+  return runBundleTask(run, 'bundle create', config.metadata.name, phases, async (progress) => {
+    progress.enter('plan');
+    if (input.platforms.length === 0) progress.note(`no --platform is given: the bundle is for ${platforms.join()}`);
+    const installers = installersOf(input.installers, platforms);
+    const lacking = platforms.filter((platform) => !installers.some((given) => given.platform === platform));
+    if (lacking.length > 0) {
+      progress.note(`the installer itself is not in the bundle for ${lacking.join(', ')}: give it with --installer`);
+    }
+    const result = await createBundle({
+      ...input,
+      config,
+      signKey,
+      platforms,
+      installers,
+      signal: run.signal,
+      addSecret: (value) => run.emitter.addSecret(value),
+      onNote: (message) => progress.note(message),
+      onPlanned: ({ items, blobs }) => {
+        progress.enter('fetch');
+        const bytes = blobs.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0);
+        progress.note(`${items.length} items of ${blobs.length} blobs; nothing is missing`);
+        progress.transfer('bundle', 0, bytes);
+      },
+      onProgress: ({ doneBytes, totalBytes }) => progress.transfer('bundle', doneBytes, totalBytes),
+    });
+    const what = result.wasThere ? 'is there already and up to date' : 'is written';
+    progress.note(`${result.paths.join(', ')} ${what}: ${formatWritten(result)}, manifest ${result.manifestDigest}`);
+    return {
+      changes: result.wasThere ? 0 : 1,
+      next: [`installer bundle verify ${input.path}`, `installer bundle inspect ${input.path}`],
+    };
+  });
+}
+
+/** The platform of this machine in OCI's words. */
+export function runningPlatform(): string {
+  return `linux/${arch === 'x64' ? 'amd64' : arch}`;
+}
+
+function installersOf(given: readonly InstallerBinary[], platforms: readonly string[]): readonly InstallerBinary[] {
+  const own = runningBinary();
+  const platform = runningPlatform();
+  const isWanted = platforms.includes(platform) && !given.some((installer) => installer.platform === platform);
+  return own === undefined || !isWanted ? given : [...given, { platform, path: own }];
+}

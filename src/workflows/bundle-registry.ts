@@ -1,0 +1,170 @@
+import { readFile } from 'node:fs/promises';
+import { checkRegistry, pushBundle, refuseDelta, type CheckedItem } from '../bundle/push.ts';
+import { mapItems, parseTarget, type MappedItem, type RegistryTarget } from '../bundle/registry-mapping.ts';
+import { filesHandler, filesPath } from '../bundle/serve-files.ts';
+import { exitCodes, InstallerError, InstallerErrors, messageOf, type ExitCode } from '../errors.ts';
+import { dockerCredentials, fixedCredentials } from '../oci/credentials.ts';
+import { formatReference } from '../oci/reference.ts';
+import { createRegistryStore } from '../oci/registry.ts';
+import { serveRegistry, type ServedRegistry } from '../oci/serve.ts';
+import type { WritableOciStore } from '../oci/store.ts';
+import { readSecret } from '../spec/secrets.ts';
+import type { SecretSource } from '../spec/schema.ts';
+import { withBundle, type SignatureInput } from './bundle-look.ts';
+import { runBundleTask, type BundleRun } from './bundle-run.ts';
+
+export interface AccountInput {
+  readonly username: string;
+  readonly password: SecretSource;
+}
+
+export interface RegistryInput extends SignatureInput {
+  readonly path: string;
+  /** `HOST[:PORT][/PREFIX]`. */
+  readonly target: string;
+  readonly keepHosts: boolean;
+  readonly plainHttp: boolean;
+  readonly insecure: boolean;
+  readonly caFile?: string | undefined;
+  readonly account?: AccountInput | undefined;
+  readonly jobs?: number | undefined;
+  readonly env: NodeJS.ProcessEnv;
+}
+
+/** The names that a push would give, without asking anybody. */
+export async function planPush(input: RegistryInput): Promise<readonly MappedItem[]> {
+  const target = parseTarget(input.target, input.keepHosts);
+  return withBundle(input.path, input, ({ manifest }) => Promise.resolve(mapItems(manifest.items, target)));
+}
+
+/** Pushes a bundle into a registry; a second run goes on. */
+export async function runBundlePush(input: RegistryInput, run: BundleRun): Promise<{ exitCode: ExitCode }> {
+  const target = parseTarget(input.target, input.keepHosts);
+  return withBundle(input.path, input, async (bundle) => {
+    refuseDelta(bundle);
+    return withRegistry(
+      input,
+      target,
+      true,
+      (value) => run.emitter.addSecret(value),
+      (store) =>
+        runBundleTask(run, 'bundle push', input.target, [{ id: 'push', title: 'Push' }], async (progress) => {
+          progress.enter('push');
+          const { signal } = run;
+          const { items, blobs, sentBytes } = await pushBundle(bundle, store, target, {
+            jobs: input.jobs,
+            signal,
+            onProgress: ({ doneBytes, totalBytes }) => progress.transfer('push', doneBytes, totalBytes),
+          });
+          const errors = items.flatMap(({ outcome }) => outcome.error ?? []);
+          if (errors.length > 0) throw new InstallerErrors(errors);
+          for (const { to, outcome } of items) {
+            if (outcome.status !== 'narrowed') continue;
+            progress.note(`${formatReference(to)} names the image of one platform: the registry wants whole indexes`);
+          }
+          const changes = items.filter(({ outcome }) => outcome.status !== 'present').length;
+          progress.note(
+            `${items.length} items are in ${input.target}: ${changes} pushed, ${items.length - changes} were there; ${blobs.written} blobs sent (${sentBytes} bytes), ${blobs.mounted} mounted, ${blobs.present} were there`,
+          );
+          return { changes, next: [`installer bundle check ${input.path} --registry ${input.target}`] };
+        }),
+    );
+  });
+}
+
+/** What a registry lacks of a bundle. */
+export async function checkBundle(input: RegistryInput, signal: AbortSignal): Promise<readonly CheckedItem[]> {
+  const target = parseTarget(input.target, input.keepHosts);
+  return withBundle(input.path, input, (bundle) =>
+    withRegistry(
+      input,
+      target,
+      false,
+      () => undefined,
+      (store) => checkRegistry(bundle, store, target, signal),
+    ),
+  );
+}
+
+export interface ServeInput extends SignatureInput {
+  readonly path: string;
+  readonly host: string;
+  readonly port: number;
+  readonly certificateFile?: string | undefined;
+  readonly keyPemFile?: string | undefined;
+  readonly account?: (AccountInput & { readonly scheme: 'basic' | 'token' }) | undefined;
+  readonly env: NodeJS.ProcessEnv;
+}
+
+/** Serves a bundle until the signal; `onListening` is told the addresses. */
+export async function serveBundle(
+  input: ServeInput,
+  signal: AbortSignal,
+  onListening: (addresses: { readonly registry: string; readonly files: string }) => void,
+): Promise<void> {
+  const { certificateFile, keyPemFile, account, host, port } = input;
+  if ((certificateFile === undefined) !== (keyPemFile === undefined)) {
+    throw new InstallerError({
+      code: 'BUNDLE_TLS',
+      message: 'a certificate and its key are given together or not at all',
+      remedy: 'give both --tls-cert and --tls-key',
+      exitCode: exitCodes.usage,
+    });
+  }
+  const tls =
+    certificateFile === undefined || keyPemFile === undefined
+      ? undefined
+      : { certificate: await readPem(certificateFile), key: await readPem(keyPemFile) };
+  const password = account && (await readSecret(account.password, 'the password of the registry', input.env));
+  await withBundle(input.path, input, async (bundle) => {
+    refuseDelta(bundle);
+    const others = filesHandler(bundle);
+    const login = account === undefined || password === undefined ? undefined : { ...account, password };
+    const served: ServedRegistry = await serveRegistry(bundle.store, { host, port, tls, account: login, others });
+    onListening({ registry: served.url, files: `${served.url}${filesPath.slice(0, -1)}` });
+    await new Promise<void>((resolve) => {
+      if (signal.aborted) resolve();
+      signal.addEventListener('abort', () => resolve(), { once: true });
+    });
+    await served.close();
+  });
+}
+
+async function withRegistry<T>(
+  input: RegistryInput,
+  { registry }: RegistryTarget,
+  willPush: boolean,
+  addSecret: (value: string) => void,
+  work: (store: WritableOciStore) => Promise<T>,
+): Promise<T> {
+  const { account, caFile, plainHttp, insecure, env } = input;
+  const password = account && (await readSecret(account.password, `the password of ${registry}`, env));
+  if (password !== undefined) addSecret(password);
+  const known =
+    account === undefined || password === undefined ? {} : { [registry]: { username: account.username, password } };
+  const ca = caFile === undefined ? undefined : await readPem(caFile);
+  const store = createRegistryStore({
+    hosts: { [registry]: { ca, insecure, ...(plainHttp ? { plainHttp } : {}) } },
+    credentials: fixedCredentials(known, dockerCredentials(env)),
+    proxyEnv: env,
+    willPush,
+  });
+  try {
+    return await work(store);
+  } finally {
+    await store.close();
+  }
+}
+
+async function readPem(path: string): Promise<string> {
+  try {
+    return await readFile(path, 'utf8');
+  } catch (error) {
+    throw new InstallerError({
+      code: 'FILE_UNREADABLE',
+      message: `${path} cannot be read: ${messageOf(error)}`,
+      remedy: 'correct the path',
+      exitCode: exitCodes.usage,
+    });
+  }
+}

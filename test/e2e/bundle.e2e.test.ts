@@ -1,0 +1,153 @@
+import { spawn, type ChildProcess } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import { once } from 'node:events';
+import { createReadStream } from 'node:fs';
+import { copyFile, readFile, rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { afterAll, beforeAll, describe as suite, expect, test } from 'vitest';
+import { parse, stringify } from 'yaml';
+import { labUnavailable } from '../lab/available.ts';
+import { labDown } from '../lab/down.ts';
+import { must } from '../lab/faults/index.ts';
+import type { LabHost } from '../lab/host.ts';
+import { labUp, type Lab } from '../lab/lab.ts';
+import { installerBinary, startInstaller, type InstallerResult } from './installer.ts';
+import { describe, seconds } from './stage.ts';
+
+/** A cluster out of one file: made from the lab's upstream, which the host then cannot reach any more. */
+const unavailable = labUnavailable();
+const title = unavailable === undefined ? 'a bundle' : `a bundle (skipped: ${unavailable})`;
+const name = 'bun';
+const upgradeTo = '1.37';
+
+interface Item {
+  readonly kind: string;
+  readonly name: string;
+  readonly version?: string;
+  readonly digest: string;
+}
+
+suite.skipIf(unavailable !== undefined)(title, { timeout: 600_000 }, () => {
+  let lab: Lab;
+  let host: LabHost;
+  let binary: string;
+  let bundle: string;
+  let server: ChildProcess | undefined;
+  let latest = '';
+
+  beforeAll(async () => {
+    await labDown(name, () => undefined);
+    const built = await installerBinary();
+    lab = await labUp({ name, hosts: 1, minors: ['1.36', upgradeTo], log: (line) => console.log(`      ${line}`) });
+    host = lab.host('node1');
+    binary = join(lab.dir, 'installer');
+    await copyFile(built, binary);
+    bundle = join(lab.dir, 'site.bundle.tar');
+  }, 2_700_000);
+
+  afterAll(async () => {
+    server?.kill('SIGTERM');
+    await labDown(name, () => undefined);
+  }, 180_000);
+
+  function run(...args: readonly string[]): Promise<InstallerResult> {
+    return startInstaller(binary, args, { stateDir: lab.dir }).done;
+  }
+
+  async function itemsOf(file: string): Promise<Item[]> {
+    const { stdout } = await run('bundle', 'list', file);
+    return stdout
+      .split('\n')
+      .filter((line) => line !== '')
+      .map((line) => JSON.parse(line) as Item);
+  }
+
+  async function sha256Of(path: string): Promise<string> {
+    const hash = createHash('sha256');
+    for await (const chunk of createReadStream(path)) hash.update(chunk as Buffer);
+    return hash.digest('hex');
+  }
+
+  test('is made of everything that the cluster file and an upgrade need, the same bytes each time', async () => {
+    // Which patch of the later minor the lab has, its catalog says.
+    const catalogs = (parse(await readFile(lab.configFile, 'utf8')) as ClusterFile).spec.artifacts.catalogs;
+    for (const path of catalogs) {
+      const { spec } = parse(await readFile(join(lab.dir, path), 'utf8')) as CatalogFile;
+      if (spec.minor === upgradeTo) latest = spec.defaultVersion ?? Object.keys(spec.kubernetes)[0] ?? '';
+    }
+    const create = (file: string): Promise<InstallerResult> =>
+      run('bundle', 'create', '-c', lab.configFile, '-o', file, '--platform', 'linux/amd64', '--upgrade-to', latest);
+    const first = await create(bundle);
+    const second = await create(`${bundle}.again`);
+
+    expect(describe(first)).toBe('exit 0, ok');
+    expect(describe(second)).toBe('exit 0, ok');
+    expect(await sha256Of(bundle)).toBe(await sha256Of(`${bundle}.again`));
+    await rm(`${bundle}.again`);
+    const verified = await run('bundle', 'verify', bundle);
+    expect(verified.exitCode).toBe(0);
+    const items = await itemsOf(bundle);
+    expect(new Set(items.filter((item) => item.name === 'kubelet').map(({ version }) => version)).size).toBe(2);
+    expect(items.filter(({ kind }) => kind === 'installer')).toHaveLength(1);
+    console.log(`      create: ${seconds(first.durationMs)}, again: ${seconds(second.durationMs)}`);
+    console.log(`      verify: ${seconds(verified.durationMs)}; ${items.length} items`);
+  });
+
+  test('is all that a cluster is made from', async () => {
+    const address = lab.address;
+    server = spawn(binary, ['bundle', 'serve', bundle, '--host', address, '--port', '0', '--output', 'json'], {
+      stdio: ['ignore', 'pipe', 'inherit'],
+    });
+    const [line] = (await once(createInterface({ input: server.stdout ?? process.stdin }), 'line')) as [string];
+    const { registry, files } = JSON.parse(line) as { registry: string; files: string };
+    const config = parse(await readFile(lab.configFile, 'utf8')) as ClusterFile;
+    for (const registryName of Object.keys(config.spec.runtime.registries)) {
+      config.spec.runtime.registries[registryName] = { mirrors: [registry] };
+    }
+    for (const site of Object.keys(config.spec.artifacts.mirrors)) {
+      config.spec.artifacts.mirrors[site] = `${files}/${site}`;
+    }
+    for (const entry of config.spec.hosts) entry['roles'] = ['control-plane', 'worker'];
+    const file = join(lab.dir, 'offline.yaml');
+    await writeFile(file, stringify(config));
+    // Nothing but the served bundle answers the host: neither the upstream's registry nor its downloads.
+    const { port } = new URL(registry);
+    const rule = `OUTPUT -p tcp -d ${address} ! --dport ${port} -m conntrack --ctstate NEW -j REJECT`;
+    await must(host, `iptables -I ${rule}`);
+    const blocked = await host.exec(['curl', '-sS', '--max-time', '5', `http://${address}:8080/`]);
+    expect(blocked.exitCode).not.toBe(0);
+
+    const created = await run('cluster-create', '-c', file);
+
+    expect(describe(created)).toBe('exit 0, ok');
+    console.log(`      cluster-create from the served bundle: ${seconds(created.durationMs)}`);
+    const again = await run('cluster-create', '-c', file);
+    expect(again.finished?.changes).toBe(0);
+  });
+
+  test('gives containerd every image in it, of both versions, by its digest', async () => {
+    const images = (await itemsOf(bundle)).filter(({ kind }) => kind === 'image');
+    for (const image of images) await must(host, ['crictl', '--timeout=120s', 'pull', image.name]);
+    const { stdout } = await must(host, ['crictl', 'images', '-o', 'json']);
+    const { images: there } = JSON.parse(stdout) as { images: { repoTags: string[]; repoDigests: string[] }[] };
+
+    for (const { name: reference, digest } of images) {
+      const found = there.find(({ repoTags }) => repoTags.includes(reference));
+      expect(found?.repoDigests, reference).toContain(`${reference.replace(/:[^:/]*$/, '')}@${digest}`);
+    }
+    console.log(`      ${images.length} images pulled from the served bundle`);
+  });
+});
+
+interface ClusterFile {
+  spec: {
+    hosts: Record<string, unknown>[];
+    runtime: { registries: Record<string, unknown> };
+    artifacts: { mirrors: Record<string, string>; catalogs: string[] };
+  };
+}
+
+interface CatalogFile {
+  spec: { minor: string; defaultVersion?: string; kubernetes: Record<string, unknown> };
+}
