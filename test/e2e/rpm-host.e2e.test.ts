@@ -8,7 +8,7 @@ import type { LabHost } from '../lab/host.ts';
 import { labUp, type Lab } from '../lab/lab.ts';
 import { installerBinary, startInstaller, type InstallerResult } from './installer.ts';
 import { describe, seconds } from './stage.ts';
-import { ignoredAfterReset, compareAll, snapshotAll, type Ignored } from './support.ts';
+import { ignoredAfterReset, compareAll, snapshotAll, writeVariant, type Ignored } from './support.ts';
 
 const unavailable = labUnavailable();
 const title =
@@ -51,11 +51,11 @@ suite.skipIf(unavailable !== undefined)(title, { timeout: 300_000 }, () => {
     expect(await textOf('systemctl is-system-running')).toBe('running');
   });
 
-  test('precheck says which tools it lacks', async () => {
+  test('precheck says which tools it lacks, and which of them will be installed', async () => {
     const result = await run('precheck', '-c', lab.configFile);
 
     expect(result.of('check.finding').map(({ check, severity, actual }) => `${check} ${severity}: ${actual}`)).toEqual([
-      'tools-present error: missing: iptables',
+      'tools-present info: missing: iptables',
       'tools-present warning: missing: conntrack, ethtool, socat',
     ]);
   });
@@ -74,6 +74,30 @@ suite.skipIf(unavailable !== undefined)(title, { timeout: 300_000 }, () => {
     expect(noPackage.exitCode).not.toBe(0);
     expect(noPackage.stderr).toMatch(/GPG|key/i);
     expect((await host.exec('command -v socat')).exitCode).not.toBe(0);
+  });
+
+  test('prepare installs with dnf what is missing, once, and restore-host takes that away again', async () => {
+    const before = await snapshotAll([host]);
+    const installed = (): Promise<string> => textOf('rpm -qa --qf "%{NAME}\\n" | sort');
+    const packages = await installed();
+    const config = await writeVariant(lab, 'all-tools', (file) => {
+      const spec = file['spec'] as Record<string, unknown>;
+      spec['hostSettings'] = {
+        ...(spec['hostSettings'] as object | undefined),
+        installTools: 'all',
+        packages: ['nfs-utils'],
+      };
+    });
+
+    expect(describe(await run('prepare', '-c', config))).toBe('exit 0, ok');
+    for (const tool of ['iptables', 'conntrack', 'socat', 'ethtool', 'mount.nfs'])
+      await must(host, `command -v ${tool}`);
+    expect((await run('prepare', '-c', config)).finished?.changes).toBe(0);
+
+    expect(describe(await run('restore-host', '-c', config))).toBe('exit 0, ok');
+    expect(await installed()).toBe(packages);
+    expect(compareAll(before, await snapshotAll([host]), [...ignoredAfterReset, ...packageStates])).toEqual({});
+    expect((await run('restore-host', '-c', config)).finished?.changes).toBe(0);
   });
 
   test('dnf installs packages with what they depend on, and the programs work', async () => {
