@@ -7,7 +7,7 @@ import { runWorkflow, type RunResult } from '../src/engine/runner.ts';
 import { InstallerError } from '../src/errors.ts';
 import type { Cluster } from '../src/kubernetes/cluster.ts';
 import { configureComponents } from '../src/phases/configure-components.ts';
-import { completeImages, distributeImages } from '../src/phases/distribute-images.ts';
+import { completeImages, distributeImages, pullInitImages } from '../src/phases/distribute-images.ts';
 import { initControlPlane } from '../src/phases/init-control-plane.ts';
 import { installCni } from '../src/phases/install-cni.ts';
 import { installKubernetes } from '../src/phases/install-kubernetes.ts';
@@ -86,6 +86,7 @@ function create(context = createTestContext()): Promise<RunResult> {
       prepareHosts,
       installRuntime,
       installKubernetes,
+      pullInitImages,
       distributeImages,
       initControlPlane(context.runId),
       installCni,

@@ -1,3 +1,4 @@
+import { sleep } from '../lib/deadline.ts';
 import { messageOf, type InstallerError } from '../errors.ts';
 import { isOutcomeUnknown, type FailedAction, type Host } from '../hosts/host.ts';
 import { unitGoneStatus, type Action } from '../ops/action.ts';
@@ -85,12 +86,23 @@ async function convergePhase(input: LaneInput, lanePhase: LanePhase, ahead: Quer
       continue;
     }
     isDeferred = false;
+    await letOthersFirst(input, lanePhase.phase);
     await lanePhase.prepare();
     if (context.signal.aborted) throw interruptedError();
     const outcome = await applyPlan(input, lanePhase, plan, ahead, attempt);
     if (outcome === 'applied') return Math.max(tried, plan.changes.length);
     if (outcome === 'unknown') tried = Math.max(tried, plan.changes.length);
   }
+}
+
+async function letOthersFirst({ phases, gates, context }: LaneInput, { letsFirst }: HostPhase<never>): Promise<void> {
+  if (letsFirst === undefined || phases.some(({ phase }) => phase.id === letsFirst.phase)) return;
+  const waited = new AbortController();
+  const signal = AbortSignal.any([context.signal, waited.signal]);
+  // Where it failed there, or was interrupted, this host goes on all the same, to its own end.
+  const over = gates.wait(letsFirst.phase, context.signal).catch(() => undefined);
+  await Promise.race([over, sleep(letsFirst.maxMs, signal).catch(() => undefined)]);
+  waited.abort();
 }
 
 /** Plans from what is known; a blocked plan is asked again until its deadline. */

@@ -26,6 +26,11 @@ export interface HostPhase<S> {
   hosts(state: S): readonly Host[];
   /** Phases that must be done on all their hosts before this one applies anything. */
   readonly after?: readonly string[];
+  /**
+   * The hosts of a later phase go first: a host that is not one of them, and has something to apply here, waits until that
+   * phase is over there, and at most so long. A head start where hosts share what is slow: a mirror, a line, a hypervisor.
+   */
+  readonly letsFirst?: { readonly phase: string; readonly maxMs: number };
   /** What it observes is changed by the phases of `after` on other hosts: where they changed anything, look again. */
   readonly looksAgain?: boolean;
   steps(host: Host, state: S): readonly Step[];

@@ -13,20 +13,25 @@ import {
 import { imagesStep, pullUnit, type ImagesStepInput } from '../kubernetes/images-step.ts';
 import { unitName } from '../kubernetes/intent.ts';
 
-/**
- * Pulls what each host will run, while other hosts still prepare: nothing waits for an image later. kubeadm init waits for
- * those alone that it starts; the others of that host come while it runs.
- */
+/** What kubeadm init starts; the other images of that host come while it runs. */
+export const pullInitImages: HostPhase<Cluster> = {
+  scope: 'host',
+  id: 'pull-init-images',
+  title: 'Pull images of the control plane',
+  timeoutSeconds: 1800,
+  hosts: (cluster) => [firstControlPlane(cluster).host],
+  steps: (host, cluster) => [images(host, cluster, 'init')],
+};
+
+/** Pulls what each other host will run, while the control plane is made: nothing waits for an image later. */
 export const distributeImages: HostPhase<Cluster> = {
   scope: 'host',
   id: 'distribute-images',
   title: 'Pull images',
   timeoutSeconds: 1800,
-  hosts: (cluster) => hostsOf(cluster.members),
+  hosts: (cluster) => hostsOf(cluster.members).filter((host) => host !== firstControlPlane(cluster).host),
   steps(host, cluster) {
-    const isFirst = host === firstControlPlane(cluster).host;
-    const wanted = isControlPlane(memberOf(cluster, host)) ? 'control-plane' : 'worker';
-    return [images(host, cluster, isFirst ? 'init' : wanted)];
+    return [images(host, cluster, isControlPlane(memberOf(cluster, host)) ? 'control-plane' : 'worker')];
   },
 };
 

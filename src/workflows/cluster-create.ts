@@ -4,7 +4,7 @@ import type { Cluster } from '../kubernetes/cluster.ts';
 import type { Limiter } from '../lib/concurrency.ts';
 import { configureComponents } from '../phases/configure-components.ts';
 import { connect } from '../phases/connect.ts';
-import { completeImages, distributeImages } from '../phases/distribute-images.ts';
+import { completeImages, distributeImages, pullInitImages } from '../phases/distribute-images.ts';
 import { gatherFacts } from '../phases/gather-facts.ts';
 import { initControlPlane } from '../phases/init-control-plane.ts';
 import { installCni } from '../phases/install-cni.ts';
@@ -47,6 +47,7 @@ export function clusterCreatePhases(
     prepareHosts,
     installRuntime,
     installKubernetes,
+    pullInitImages,
     distributeImages,
     initControlPlane(runId),
     installCni,
