@@ -38,8 +38,8 @@ export const installRuntime: HostPhase<Cluster> = {
   title: 'Install container runtime',
   timeoutSeconds: 900,
   // Everything waits for the first control plane. What it does before kubeadm init is no less than what the others have to do
-  // before they join, and kubeadm init and the start of the controllers take about as long as this: it costs them nothing.
-  letsFirst: { phase: 'init-control-plane', maxMs: 8000 },
+  // before they join, and kubeadm init and the start of the controllers take longer than this anywhere: it costs them nothing.
+  letsFirst: { phase: 'pull-init-images', maxMs: 5000 },
   hosts: (cluster) => hostsOf(cluster.members),
   steps(host, cluster) {
     const member = memberOf(cluster, host);

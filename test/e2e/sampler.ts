@@ -52,7 +52,7 @@ export function startSampler(lab: string): Sampler {
       tracked.process = { host, pid, firstSeenMs: now, argv: [] };
       all.push(tracked.process);
     }
-    const argv = readText(`/proc/${pid}/cmdline`).split('\0').slice(0, -1);
+    const argv = argvOf(pid);
     if (argv.length === 0 || isForked(pid, argv)) return;
     tracked.process.argv = argv;
     lines.add(argv.join(' '));
@@ -60,8 +60,9 @@ export function startSampler(lab: string): Sampler {
 
   /** A program that starts another one is there twice for a moment, until the copy has become the other. */
   function isForked(pid: number, argv: readonly string[]): boolean {
-    const parent = Number(/^PPid:\s*(\d+)$/m.exec(readText(`/proc/${pid}/status`))?.[1]);
-    return alive.get(parent)?.process?.argv.join(' ') === argv.join(' ');
+    const parent = /^PPid:\s*(\d+)$/m.exec(readText(`/proc/${pid}/status`))?.[1] ?? '';
+    // Of the kernel: numbers of processes begin anew, so the copy may be looked at before its parent was.
+    return argvOf(parent).join(' ') === argv.join(' ');
   }
 
   function scan(): void {
@@ -101,6 +102,10 @@ export function startSampler(lab: string): Sampler {
     scans: () => scans,
     stop: () => clearInterval(timer),
   };
+}
+
+function argvOf(pid: number | string): string[] {
+  return readText(`/proc/${pid}/cmdline`).split('\0').slice(0, -1);
 }
 
 function subcommandOf({ argv }: SeenProcess): string | undefined {
