@@ -30,6 +30,20 @@ export function addConfigOption(command: Command): void {
     .addOption(new Option('--clusterConfig <file>').hideHelp());
 }
 
+/** Options that several commands take, each with one meaning; a new object for each command. */
+export const sharedOptions = {
+  concurrency: () =>
+    new Option('--concurrency <n>', 'most hosts to work on at the same time').argParser(parseCount).default(100),
+  verifyContent: () =>
+    new Option('--verify-content', 'compare the content of large files too, not their size and date alone').default(
+      false,
+    ),
+  ignoreCheck: () =>
+    new Option('--ignore-check <id...>', 'report the findings of a check and go on; may be repeated')
+      .argParser(collect)
+      .default([]),
+} as const;
+
 /** The cluster file of a command made with addConfigOption; ends with a usage error where none was given. */
 export function configFileOf(command: Command): string {
   const { config, clusterConfig } = command.opts<ConfigFileOptions>();

@@ -1,3 +1,4 @@
+import type { Command } from 'commander';
 import { randomBytes } from 'node:crypto';
 import { createEmitter, type Emitter } from '../report/emitter.ts';
 import type { Sink } from '../report/events.ts';
@@ -6,7 +7,7 @@ import { createPaint } from '../report/format.ts';
 import { selectOutput } from '../report/select-sinks.ts';
 import { exitCodeOf } from './exit-code.ts';
 import type { CliContext, RunOutcome } from './context.ts';
-import type { GlobalOptions } from './options.ts';
+import { configFileOf, type GlobalOptions } from './options.ts';
 import { createRunSinks } from './sinks.ts';
 
 /**
@@ -48,6 +49,36 @@ export async function runCommand(
   } finally {
     context.signal.removeEventListener('abort', onAbort);
   }
+}
+
+/** What every run on the hosts of a cluster file is given. */
+export interface ClusterRun {
+  readonly configFile: string;
+  readonly concurrency: number;
+  readonly runId: string;
+  readonly logFile?: string;
+}
+
+/**
+ * Runs a workflow on the hosts of the cluster file that a command names (addConfigOption, sharedOptions.concurrency). `run`
+ * gets what all of them take, and adds what is its own.
+ */
+export async function runOnHosts(
+  context: CliContext,
+  command: Command,
+  run: (input: ClusterRun, emitter: Emitter, signal: AbortSignal) => Promise<RunOutcome>,
+  moreSinks: readonly Sink[] = [],
+): Promise<void> {
+  const configFile = configFileOf(command);
+  const options = command.optsWithGlobals<GlobalOptions & { readonly concurrency: number }>();
+  const { concurrency, logFile } = options;
+  await runCommand(
+    context,
+    options,
+    (emitter, runId) =>
+      run({ configFile, concurrency, runId, ...(logFile === undefined ? {} : { logFile }) }, emitter, context.signal),
+    moreSinks,
+  );
 }
 
 function isExpected(error: unknown): boolean {

@@ -1,11 +1,10 @@
 import type { Command } from 'commander';
 import type { CliContext } from '../context.ts';
-import { addConfigOption, collect, configFileOf, examples, parseCount, type GlobalOptions } from '../options.ts';
-import { runCommand } from '../run-command.ts';
+import { addConfigOption, collect, examples, sharedOptions } from '../options.ts';
+import { runOnHosts } from '../run-command.ts';
 
-interface Options extends GlobalOptions {
+interface Options {
   readonly dryRun: boolean;
-  readonly concurrency: number;
   readonly skipPhase: readonly string[];
   readonly verifyContent: boolean;
   readonly ignoreCheck: readonly string[];
@@ -21,10 +20,10 @@ export function addClusterCreate(program: Command, context: CliContext): void {
   addConfigOption(command);
   command
     .option('--dry-run', 'show what would be changed on which host, and change nothing', false)
-    .option('--concurrency <n>', 'most hosts to work on at the same time', parseCount, 100)
+    .addOption(sharedOptions.concurrency())
     .option('--skip-phase <id...>', 'leave out a phase; may be repeated', collect, [])
-    .option('--verify-content', 'compare the content of large files too, not their size and date alone', false)
-    .option('--ignore-check <id...>', 'report the findings of a check and go on; may be repeated', collect, [])
+    .addOption(sharedOptions.verifyContent())
+    .addOption(sharedOptions.ignoreCheck())
     .addHelpText(
       'after',
       examples([
@@ -35,22 +34,18 @@ export function addClusterCreate(program: Command, context: CliContext): void {
       ]),
     )
     .action(async () => {
-      const configFile = configFileOf(command);
-      const options = command.optsWithGlobals<Options>();
-      await runCommand(context, options, (emitter, runId) =>
+      const options = command.opts<Options>();
+      await runOnHosts(context, command, (input, emitter, signal) =>
         context.workflows.clusterCreate(
           {
-            configFile,
+            ...input,
             dryRun: options.dryRun,
-            concurrency: options.concurrency,
             skipPhases: options.skipPhase,
             verifyContent: options.verifyContent,
             ignoreChecks: options.ignoreCheck,
-            runId,
-            ...(options.logFile === undefined ? {} : { logFile: options.logFile }),
           },
           emitter,
-          context.signal,
+          signal,
         ),
       );
     });

@@ -1,10 +1,9 @@
 import type { Command } from 'commander';
 import type { CliContext } from '../context.ts';
-import { addConfigOption, collect, configFileOf, examples, parseCount, type GlobalOptions } from '../options.ts';
-import { runCommand } from '../run-command.ts';
+import { addConfigOption, examples, sharedOptions } from '../options.ts';
+import { runOnHosts } from '../run-command.ts';
 
-interface Options extends GlobalOptions {
-  readonly concurrency: number;
+interface Options {
   readonly verifyContent: boolean;
   readonly ignoreCheck: readonly string[];
 }
@@ -18,9 +17,9 @@ export function addDiff(program: Command, context: CliContext): void {
     );
   addConfigOption(command);
   command
-    .option('--concurrency <n>', 'most hosts to work on at the same time', parseCount, 100)
-    .option('--verify-content', 'compare the content of large files too, not their size and date alone', false)
-    .option('--ignore-check <id...>', 'report the findings of a check and go on; may be repeated', collect, [])
+    .addOption(sharedOptions.concurrency())
+    .addOption(sharedOptions.verifyContent())
+    .addOption(sharedOptions.ignoreCheck())
     .addHelpText(
       'after',
       examples([
@@ -29,20 +28,12 @@ export function addDiff(program: Command, context: CliContext): void {
       ]),
     )
     .action(async () => {
-      const configFile = configFileOf(command);
-      const options = command.optsWithGlobals<Options>();
-      await runCommand(context, options, (emitter, runId) =>
+      const options = command.opts<Options>();
+      await runOnHosts(context, command, (input, emitter, signal) =>
         context.workflows.diff(
-          {
-            configFile,
-            concurrency: options.concurrency,
-            verifyContent: options.verifyContent,
-            ignoreChecks: options.ignoreCheck,
-            runId,
-            ...(options.logFile === undefined ? {} : { logFile: options.logFile }),
-          },
+          { ...input, verifyContent: options.verifyContent, ignoreChecks: options.ignoreCheck },
           emitter,
-          context.signal,
+          signal,
         ),
       );
     });

@@ -3,11 +3,10 @@ import { exitCodes } from '../../errors.ts';
 import { formatTable } from '../../report/format.ts';
 import type { HtmlReport } from '../../report/html-report.ts';
 import type { CliContext } from '../context.ts';
-import { addConfigOption, collect, configFileOf, examples, parseCount, type GlobalOptions } from '../options.ts';
-import { runCommand } from '../run-command.ts';
+import { addConfigOption, configFileOf, examples, sharedOptions, type GlobalOptions } from '../options.ts';
+import { runOnHosts } from '../run-command.ts';
 
 interface Options extends GlobalOptions {
-  readonly concurrency: number;
   readonly ignoreCheck: readonly string[];
   readonly strict: boolean;
   readonly html?: string;
@@ -24,10 +23,10 @@ export function addPrecheck(program: Command, context: CliContext): void {
   addConfigOption(command);
   command
     .option('--strict', 'warnings count as errors', false)
-    .option('--ignore-check <id...>', 'report the findings of a check and go on; may be repeated', collect, [])
+    .addOption(sharedOptions.ignoreCheck())
     .option('--html <file>', 'write the findings to this file too, as a page for a browser')
     .option('--list', 'list the checks and touch no host', false)
-    .option('--concurrency <n>', 'most hosts to work on at the same time', parseCount, 100)
+    .addOption(sharedOptions.concurrency())
     .addHelpText(
       'after',
       examples([
@@ -40,7 +39,7 @@ export function addPrecheck(program: Command, context: CliContext): void {
     .action(async () => {
       const options = command.optsWithGlobals<Options>();
       if (options.list) await listChecks(context, options);
-      else await precheck(context, options, configFileOf(command));
+      else await precheck(context, command, options);
     });
 }
 
@@ -55,23 +54,18 @@ async function listChecks(context: CliContext, { output }: Options): Promise<voi
   context.finish(exitCodes.ok);
 }
 
-async function precheck(context: CliContext, options: Options, configFile: string): Promise<void> {
-  const report = options.html === undefined ? undefined : await openReport(context, options.html);
-  await runCommand(
+async function precheck(context: CliContext, command: Command, { html, ignoreCheck, strict }: Options): Promise<void> {
+  // Before the report is opened: a wrong call touches no file.
+  configFileOf(command);
+  const report = html === undefined ? undefined : await openReport(context, html);
+  await runOnHosts(
     context,
-    options,
-    async (emitter, runId) => {
+    command,
+    async (input, emitter, signal) => {
       const outcome = await context.workflows.precheck(
-        {
-          configFile,
-          concurrency: options.concurrency,
-          ignoreChecks: options.ignoreCheck,
-          strict: options.strict,
-          runId,
-          ...(options.logFile === undefined ? {} : { logFile: options.logFile }),
-        },
+        { ...input, ignoreChecks: ignoreCheck, strict },
         emitter,
-        context.signal,
+        signal,
       );
       await report?.write();
       return outcome;

@@ -1,11 +1,10 @@
 import type { Command } from 'commander';
 import type { CliContext } from '../context.ts';
-import { addConfigOption, collect, configFileOf, examples, parseCount, type GlobalOptions } from '../options.ts';
-import { runCommand } from '../run-command.ts';
+import { addConfigOption, examples, sharedOptions } from '../options.ts';
+import { runOnHosts } from '../run-command.ts';
 
-interface Options extends GlobalOptions {
+interface Options {
   readonly dryRun: boolean;
-  readonly concurrency: number;
   readonly ignoreCheck: readonly string[];
 }
 
@@ -19,27 +18,19 @@ export function addPrepare(program: Command, context: CliContext): void {
   addConfigOption(command);
   command
     .option('--dry-run', 'show what would be changed on which host, and change nothing', false)
-    .option('--concurrency <n>', 'most hosts to work on at the same time', parseCount, 100)
-    .option('--ignore-check <id...>', 'report the findings of a check and go on; may be repeated', collect, [])
+    .addOption(sharedOptions.concurrency())
+    .addOption(sharedOptions.ignoreCheck())
     .addHelpText(
       'after',
       examples(['installer prepare -c clusterConfig.yaml --dry-run', 'installer prepare -c clusterConfig.yaml']),
     )
     .action(async () => {
-      const configFile = configFileOf(command);
-      const options = command.optsWithGlobals<Options>();
-      await runCommand(context, options, (emitter, runId) =>
+      const options = command.opts<Options>();
+      await runOnHosts(context, command, (input, emitter, signal) =>
         context.workflows.prepare(
-          {
-            configFile,
-            dryRun: options.dryRun,
-            concurrency: options.concurrency,
-            ignoreChecks: options.ignoreCheck,
-            runId,
-            ...(options.logFile === undefined ? {} : { logFile: options.logFile }),
-          },
+          { ...input, dryRun: options.dryRun, ignoreChecks: options.ignoreCheck },
           emitter,
-          context.signal,
+          signal,
         ),
       );
     });

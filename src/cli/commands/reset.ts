@@ -1,12 +1,11 @@
 import type { Command } from 'commander';
 import type { CliContext } from '../context.ts';
-import { addConfigOption, configFileOf, examples, parseCount, type GlobalOptions } from '../options.ts';
-import { runCommand } from '../run-command.ts';
+import { addConfigOption, examples, sharedOptions } from '../options.ts';
+import { runOnHosts } from '../run-command.ts';
 
-interface Options extends GlobalOptions {
+interface Options {
   readonly confirm: string;
   readonly dryRun: boolean;
-  readonly concurrency: number;
 }
 
 export function addReset(program: Command, context: CliContext): void {
@@ -20,7 +19,7 @@ export function addReset(program: Command, context: CliContext): void {
   command
     .requiredOption('--confirm <name>', 'name of the cluster, as a safeguard')
     .option('--dry-run', 'show what would be removed from which host, and change nothing', false)
-    .option('--concurrency <n>', 'most hosts to work on at the same time', parseCount, 100)
+    .addOption(sharedOptions.concurrency())
     .addHelpText(
       'after',
       examples([
@@ -29,21 +28,9 @@ export function addReset(program: Command, context: CliContext): void {
       ]),
     )
     .action(async () => {
-      const configFile = configFileOf(command);
-      const options = command.optsWithGlobals<Options>();
-      await runCommand(context, options, (emitter, runId) =>
-        context.workflows.reset(
-          {
-            configFile,
-            confirm: options.confirm,
-            dryRun: options.dryRun,
-            concurrency: options.concurrency,
-            runId,
-            ...(options.logFile === undefined ? {} : { logFile: options.logFile }),
-          },
-          emitter,
-          context.signal,
-        ),
+      const options = command.opts<Options>();
+      await runOnHosts(context, command, (input, emitter, signal) =>
+        context.workflows.reset({ ...input, confirm: options.confirm, dryRun: options.dryRun }, emitter, signal),
       );
     });
 }

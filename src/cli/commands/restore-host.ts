@@ -1,12 +1,11 @@
 import type { Command } from 'commander';
 import type { CliContext } from '../context.ts';
-import { addConfigOption, collect, configFileOf, examples, parseCount, type GlobalOptions } from '../options.ts';
-import { runCommand } from '../run-command.ts';
+import { addConfigOption, collect, examples, sharedOptions } from '../options.ts';
+import { runOnHosts } from '../run-command.ts';
 
-interface Options extends GlobalOptions {
+interface Options {
   readonly host: readonly string[];
   readonly dryRun: boolean;
-  readonly concurrency: number;
 }
 
 export function addRestoreHost(program: Command, context: CliContext): void {
@@ -20,7 +19,7 @@ export function addRestoreHost(program: Command, context: CliContext): void {
   command
     .option('--host <name...>', 'only this host of the cluster file; may be repeated', collect, [])
     .option('--dry-run', 'show what would be put back on which host, and change nothing', false)
-    .option('--concurrency <n>', 'most hosts to work on at the same time', parseCount, 100)
+    .addOption(sharedOptions.concurrency())
     .addHelpText(
       'after',
       examples([
@@ -29,21 +28,9 @@ export function addRestoreHost(program: Command, context: CliContext): void {
       ]),
     )
     .action(async () => {
-      const configFile = configFileOf(command);
-      const options = command.optsWithGlobals<Options>();
-      await runCommand(context, options, (emitter, runId) =>
-        context.workflows.restoreHost(
-          {
-            configFile,
-            hosts: options.host,
-            dryRun: options.dryRun,
-            concurrency: options.concurrency,
-            runId,
-            ...(options.logFile === undefined ? {} : { logFile: options.logFile }),
-          },
-          emitter,
-          context.signal,
-        ),
+      const options = command.opts<Options>();
+      await runOnHosts(context, command, (input, emitter, signal) =>
+        context.workflows.restoreHost({ ...input, hosts: options.host, dryRun: options.dryRun }, emitter, signal),
       );
     });
 }
