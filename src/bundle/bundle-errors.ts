@@ -1,4 +1,5 @@
 import { exitCodes, InstallerError, type ExitCode } from '../errors.ts';
+import { inBinaryUnits } from '../lib/size.ts';
 
 interface BundleErrorOptions {
   readonly exitCode?: ExitCode;
@@ -42,12 +43,6 @@ export function damaged(path: string, why: string, details: readonly string[] = 
 
 /** `1.5 GiB`, for messages; exact below 1 KiB. */
 export function formatSize(bytes: number): string {
-  const units = ['B', 'KiB', 'MiB', 'GiB', 'TiB'];
-  let value = bytes;
-  let unit = 0;
-  while (value >= 1024 && unit < units.length - 1) {
-    value /= 1024;
-    unit += 1;
-  }
-  return `${unit === 0 ? value : value.toFixed(1)} ${units[unit] ?? ''}`;
+  const { value, unit } = inBinaryUnits(bytes);
+  return `${unit === 'B' ? value : value.toFixed(1)} ${unit}`;
 }

@@ -1,4 +1,5 @@
 import { styleText } from 'node:util';
+import { inBinaryUnits } from '../lib/size.ts';
 
 const secondMs = 1000;
 const minuteMs = 60 * secondMs;
@@ -26,14 +27,8 @@ export function countOf(count: number, noun: string): string {
 
 /** Size in binary units: `512 B`, `1.5 KiB`, `27 MiB`. */
 export function formatBytes(sizeBytes: number): string {
-  const units = ['B', 'KiB', 'MiB', 'GiB', 'TiB'];
-  let size = sizeBytes;
-  let unit = 0;
-  while (size >= 1024 && unit < units.length - 1) {
-    size /= 1024;
-    unit += 1;
-  }
-  return `${unit === 0 || size >= 10 ? Math.round(size) : size.toFixed(1)} ${units[unit] ?? 'B'}`;
+  const { value, unit } = inBinaryUnits(sizeBytes);
+  return `${unit === 'B' || value >= 10 ? Math.round(value) : value.toFixed(1)} ${unit}`;
 }
 
 /** At most `limit` names, then how many more there are. */
