@@ -1,6 +1,14 @@
 import { mapConcurrent } from '../lib/concurrency.ts';
 import type { Digest } from '../oci/digest.ts';
-import { blobsOf, parseManifest, type BlobDescriptor, type Platform, type StoredManifest } from '../oci/manifest.ts';
+import {
+  blobsOf,
+  parseManifest,
+  type BlobDescriptor,
+  type ImageManifest,
+  type IndexManifest,
+  type Platform,
+  type StoredManifest,
+} from '../oci/manifest.ts';
 import { isImageManifest } from '../oci/media-types.ts';
 import { wrongSize } from '../oci/oci-errors.ts';
 import { formatPlatform, matchesPlatform, parsePlatform, selectPlatforms } from '../oci/platform.ts';
@@ -55,8 +63,8 @@ async function resolveImage(
   const parsed = parseManifest(top, name);
   const found =
     parsed.kind === 'image'
-      ? await ofImage(store, reference, top, platforms, signal)
-      : await ofIndex(store, reference, top, platforms, signal);
+      ? await ofImage(store, reference, top, parsed, platforms, signal)
+      : await ofIndex(store, reference, top, parsed, platforms, signal);
   const all = new Map<Digest, number>();
   for (const { descriptor } of found.manifests) all.set(descriptor.digest, descriptor.sizeBytes);
   for (const { digest, sizeBytes } of found.blobs) all.set(digest, sizeBytes);
@@ -82,11 +90,10 @@ async function ofImage(
   store: OciStore,
   reference: Reference,
   top: StoredManifest,
+  parsed: ImageManifest,
   platforms: readonly Platform[],
   signal: AbortSignal | undefined,
 ): Promise<Found> {
-  const parsed = parseManifest(top, reference.repository);
-  if (parsed.kind !== 'image') return { manifests: [top], blobs: [], platforms: [] };
   const config = await readBlob(store, reference, parsed.config, { signal });
   const have = platformOf(config);
   const fitting = platforms.filter((want) => have !== undefined && matchesPlatform(have, want));
@@ -97,11 +104,10 @@ async function ofIndex(
   store: OciStore,
   reference: Reference,
   top: StoredManifest,
+  parsed: IndexManifest,
   platforms: readonly Platform[],
   signal: AbortSignal | undefined,
 ): Promise<Found> {
-  const parsed = parseManifest(top, reference.repository);
-  if (parsed.kind !== 'index') return { manifests: [top], blobs: [], platforms: [] };
   const chosen = selectPlatforms(parsed.manifests, platforms).filter(({ mediaType }) => isImageManifest(mediaType));
   const children = await Promise.all(
     chosen.map(async (child) => {
