@@ -143,6 +143,7 @@ function compileFetch(action: FetchAction): string {
     'f="$d/download"',
     `fetch_url ${quote(action.url)} "$f"`,
     ...(action.sha256 === undefined ? publishedChecksum(action) : [`want=${quote(action.sha256)}`]),
+    'choose_sha256',
     'have=$($SHA256 <"$f"); have=${have%% *}',
     `if [ "$have" != "$want" ]; then echo "checksum of ${action.url.replaceAll(/["$`\\]/g, '')}: expected sha256 $want, got $have" >&2; rm -f "$f"; exit 65; fi`,
   ];

@@ -24,9 +24,11 @@ fsync_path() { sync "$1" 2>/dev/null || sync; }
 }
 
 /** Helpers that only scripts with actions need. */
-export const actionPrelude = `SHA256=sha256sum
-# Several times as fast where the processor has instructions for it, which coreutils seldom use.
-if echo | openssl dgst -sha256 -r >/dev/null 2>&1; then SHA256='openssl dgst -sha256 -r'; fi
+export const actionPrelude = `# openssl is several times as fast where the processor has instructions for it, which coreutils seldom use.
+choose_sha256() {
+  SHA256=sha256sum
+  if echo | openssl dgst -sha256 -r >/dev/null 2>&1; then SHA256='openssl dgst -sha256 -r'; fi
+}
 fetch_url() {
   if command -v curl >/dev/null 2>&1; then
     curl -fsSL --retry 3 --retry-delay 1 --connect-timeout 10 --speed-limit 1024 --speed-time 30 -o "$2" "$1"
