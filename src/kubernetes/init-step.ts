@@ -2,9 +2,10 @@ import { parse } from 'yaml';
 import { blocked, changes, noChanges, type Change, type Step, type StepPlan } from '../engine/step.ts';
 import { isPlain } from '../lib/merge.ts';
 import type { Action } from '../ops/action.ts';
-import { fileQuery, serviceQuery, type Answers } from '../ops/query.ts';
+import { fileQuery, type Answers } from '../ops/query.ts';
 import type { HostIdentity } from '../hosts/facts.ts';
-import { clearIntent, intentQuery, readIntent, unitName, writeIntent, type Intent } from './intent.ts';
+import { clearIntent, intentQuery, writeIntent } from './intent.ts';
+import { foreignIntent, onceAct, readBegun, type Begun } from './once.ts';
 import { clusterObjectsQuery, configMapData } from './cluster-objects.ts';
 import { kubectlArgv, kubectlFailure, kubectlJson } from './kubectl.ts';
 import { itemNames } from './objects.ts';
@@ -40,32 +41,24 @@ const proofs = ['ConfigMap/kubeadm-config', 'ConfigMap/kubelet-config', 'DaemonS
  * is silent and this is not an act of ours that never came to an end, nothing is done but waiting.
  */
 export function initStep(input: InitStepInput): Step {
-  const unit = unitName(input.identity.clusterId, act);
-  const unitSeen = serviceQuery(`${unit}.service`);
+  const once = onceAct(act, input.identity);
   const api = clusterObjectsQuery(input.nodeName);
   return {
     id: act,
-    observe: [adminConf, apiManifest, etcdData, intentQuery, unitSeen, api],
+    observe: [adminConf, apiManifest, etcdData, intentQuery, once.unitSeen, api],
     plan(seen) {
-      const unitAnswer = seen(unitSeen);
-      if (unitAnswer.state === 'unknown')
-        return blocked(
-          'UNIT_UNKNOWN',
-          `cannot read the state of ${unit}: ${unitAnswer.reason}`,
-          'see whether systemd answers on the host',
-        );
-      const intent = readIntent(seen);
-      if (intent === 'unreadable') return unreadableIntent();
-      const isRunning = unitAnswer.state === 'present' && ['running', 'start'].includes(unitAnswer.value.subState);
-      if (isRunning) return changes(attach(input, unit));
+      const read = readBegun(once, seen);
+      if ('unknown' in read) return read.unknown;
+      const { begun } = read;
+      if (begun.isRunning) return changes(attach(input, once.unit));
       const answer = kubectlJson(seen(api));
-      if (answer !== undefined) return planAnswered(input, unit, answer, intent);
-      return planSilent(input, unit, seen, intent, kubectlFailure(seen(api)));
+      if (answer !== undefined) return planAnswered(input, once.unit, answer, begun);
+      return planSilent(input, once.unit, seen, begun, kubectlFailure(seen(api)));
     },
   };
 }
 
-function planAnswered(input: InitStepInput, unit: string, answer: unknown, intent: Intent | undefined): StepPlan {
+function planAnswered(input: InitStepInput, unit: string, answer: unknown, { isOurs }: Begun): StepPlan {
   const names = itemNames(answer);
   const missing = proofs.filter((name) => !names.has(name));
   if (!names.has(`Node/${input.nodeName}`)) {
@@ -76,7 +69,7 @@ function planAnswered(input: InitStepInput, unit: string, answer: unknown, inten
       60,
     );
   }
-  if (missing.length > 0 && isOurs(intent, input)) return changes(completeInit(input, unit, missing));
+  if (missing.length > 0 && isOurs) return changes(completeInit(input, unit, missing));
   if (missing.length > 0) {
     return blocked(
       'CLUSTER_INCOMPLETE',
@@ -92,29 +85,21 @@ function planAnswered(input: InitStepInput, unit: string, answer: unknown, inten
       'these cannot be changed on a running cluster: set them back in the cluster file',
     );
   }
-  return isOurs(intent, input)
-    ? changes({ summary: 'note that kubeadm init is done', actions: [clearIntent] })
-    : noChanges;
+  return isOurs ? changes({ summary: 'note that kubeadm init is done', actions: [clearIntent] }) : noChanges;
 }
 
 function planSilent(
   input: InitStepInput,
   unit: string,
   seen: Answers,
-  intent: Intent | undefined,
+  { isOurs, foreign }: Begun,
   reason: string,
 ): StepPlan {
   const traces = [adminConf, apiManifest, etcdData]
     .filter((query) => seen(query).state !== 'absent')
     .map(({ path }) => path);
-  if (intent !== undefined && !isOurs(intent, input)) {
-    return blocked(
-      'FOREIGN_INTENT',
-      `an act of another cluster (${intent.clusterId}) was begun here: ${intent.step}`,
-      'reset the host with the cluster file of that cluster',
-    );
-  }
-  if (isOurs(intent, input)) return changes(runInit(input, unit, true));
+  if (foreign !== undefined) return foreignIntent(foreign);
+  if (isOurs) return changes(runInit(input, unit, true));
   if (traces.length === 0) return changes(runInit(input, unit, false));
   return blocked(
     'API_NOT_ANSWERING',
@@ -133,18 +118,6 @@ function differences(answer: unknown, fixed: readonly FixedSetting[]): string[] 
     const actual = path.reduce<unknown>((level, key) => (isPlain(level) ? level[key] : undefined), configuration);
     return actual === value ? [] : [`${field} is ${String(actual)}, the file says ${value}`];
   });
-}
-
-function isOurs(intent: Intent | undefined, input: InitStepInput): boolean {
-  return intent !== undefined && intent.clusterId === input.identity.clusterId && intent.step === act;
-}
-
-function unreadableIntent(): StepPlan {
-  return blocked(
-    'INTENT_UNREADABLE',
-    `${intentQuery.path} cannot be read, so it is not known what was begun here`,
-    'see whether the file system is healthy; where the host holds no cluster, remove the file',
-  );
 }
 
 const preflight = '--ignore-preflight-errors=DirAvailable--etc-kubernetes-manifests';

@@ -1,9 +1,10 @@
 import { blocked, changes, noChanges, type Change, type Step, type StepPlan } from '../engine/step.ts';
 import type { Action } from '../ops/action.ts';
-import { fileQuery, serviceQuery, type Answers } from '../ops/query.ts';
+import { fileQuery, type Answers } from '../ops/query.ts';
 import type { HostIdentity } from '../hosts/facts.ts';
-import { clearIntent, intentQuery, readIntent, unitName, writeIntent, type Intent } from './intent.ts';
+import { clearIntent, intentQuery, writeIntent } from './intent.ts';
 import { kubectlArgv, kubectlFailure, kubectlJson, kubectlQuery } from './kubectl.ts';
+import { foreignIntent, onceAct, readBegun, type Begun } from './once.ts';
 import { kubeadmReset, kubernetesPaths } from './paths.ts';
 
 export interface JoinStepInput {
@@ -22,34 +23,19 @@ const kubeletConf = fileQuery(kubernetesPaths.kubeletConf, { content: false });
 
 /** Makes a worker part of the cluster. The proof is that the API server knows this node by the node's own credentials. */
 export function joinStep(input: JoinStepInput): Step {
-  const unit = unitName(input.identity.clusterId, act);
-  const unitSeen = serviceQuery(`${unit}.service`);
+  const once = onceAct(act, input.identity);
   const node = kubectlQuery(['get', 'node', input.nodeName, '--ignore-not-found', '-o', 'json'], {
     kubeconfig: kubernetesPaths.kubeletConf,
     requestSeconds: 5,
   });
   return {
     id: act,
-    observe: [kubeletConf, intentQuery, unitSeen, node],
+    observe: [kubeletConf, intentQuery, once.unitSeen, node],
     plan(seen) {
-      const unitAnswer = seen(unitSeen);
-      if (unitAnswer.state === 'unknown')
-        return blocked(
-          'UNIT_UNKNOWN',
-          `cannot read the state of ${unit}: ${unitAnswer.reason}`,
-          'see whether systemd answers on the host',
-        );
-      const intent = readIntent(seen);
-      if (intent === 'unreadable') {
-        return blocked(
-          'INTENT_UNREADABLE',
-          `${intentQuery.path} cannot be read, so it is not known what was begun here`,
-          'see whether the file system is healthy; where the host holds no node, remove the file',
-        );
-      }
-      if (unitAnswer.state === 'present' && ['running', 'start'].includes(unitAnswer.value.subState))
-        return changes(attach(input, unit));
-      return planJoin(input, unit, seen, intent, seen(node));
+      const read = readBegun(once, seen);
+      if ('unknown' in read) return read.unknown;
+      if (read.begun.isRunning) return changes(attach(input, once.unit));
+      return planJoin(input, once.unit, seen, read.begun, seen(node));
     },
   };
 }
@@ -58,17 +44,10 @@ function planJoin(
   input: JoinStepInput,
   unit: string,
   seen: Answers,
-  intent: Intent | undefined,
+  { isOurs, foreign }: Begun,
   nodeSeen: Parameters<typeof kubectlJson>[0],
 ): StepPlan {
-  const isOurs = intent !== undefined && intent.clusterId === input.identity.clusterId && intent.step === act;
-  if (intent !== undefined && !isOurs) {
-    return blocked(
-      'FOREIGN_INTENT',
-      `an act of another cluster (${intent.clusterId}) was begun here: ${intent.step}`,
-      'reset the host with the cluster file of that cluster',
-    );
-  }
+  if (foreign !== undefined) return foreignIntent(foreign);
   const hasCredentials = seen(kubeletConf).state !== 'absent';
   const answer = hasCredentials ? kubectlJson(nodeSeen) : undefined;
   const isKnown = answer !== undefined && 'metadata' in Object(answer);

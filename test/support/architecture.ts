@@ -27,7 +27,6 @@ export const owners: Readonly<Record<string, readonly string[]>> = {
   ssh2: ['src/transport/'],
   execa: ['src/transport/local'],
   'node-fetch': ['src/oci/'],
-  undici: ['src/artifacts/'],
   listr2: ['src/report/'],
   openpgp: ['src/packages/'],
   saxes: ['src/packages/'],
