@@ -37,7 +37,10 @@ describe('the changes of a host', () => {
     ['{ swap: leave, hostsFile: leave }', ['kernel-modules', 'kernel-parameters']],
     ['{ manageHostname: true }', ['hostname', ...always]],
     ['{ transparentHugepages: never }', [...always.slice(0, 3), 'hugepages-at-boot', 'hugepages', ...always.slice(3)]],
-    ['{ selinux: permissive, apparmor: disable, firewall: disable }', [...always, 'selinux', 'apparmor', 'firewall']],
+    [
+      '{ selinux: permissive, apparmor: disable, firewall: disable }',
+      [...always, 'selinux', 'apparmor', 'firewall', 'ufw'],
+    ],
     ['{ ntp: { servers: [a] }, timeZone: UTC }', [...always, 'time-servers', 'time-zone']],
     ['{ limits: { openFiles: 2048 } }', [...always, 'login-limits']],
     ['{ coreDumps: disable }', [...always, 'login-limits', 'systemd-defaults']],
