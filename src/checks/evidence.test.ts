@@ -173,7 +173,7 @@ describe('the evidence of findings', () => {
         "runtime-usable <- containerd --version: containerd github.com/containerd/containerd 1.7.1 abc; command -v: /opt/containerd",
         "swap-disabled <- /proc/swaps: /dev/sda2 partition 8388604 0 -2",
         "selinux <- /sys/fs/selinux/enforce: 1",
-        "firewall <- systemctl is-active: ufw.service active; /etc/ufw/ufw.conf: ENABLED=yes",
+        "firewall <- /etc/ufw/ufw.conf: ENABLED=yes",
         "sshd-usedns <- grep UseDNS /etc/ssh: UseDNS yes",
         "cgroup-kmem <- uname -n -r -m: Node_1 3.10.0-1160.el7.x86_64 riscv64; /proc/cmdline: (no such line)",
         "core-dumps <- ulimit -c: unlimited",

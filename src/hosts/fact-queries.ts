@@ -73,6 +73,7 @@ export const factQueries = {
   selinux: fileQuery('/sys/fs/selinux/enforce'),
   units: commandQuery(['systemctl', 'is-active', ...probedUnits]),
   ufw: fileQuery('/etc/ufw/ufw.conf'),
+  ufwAtBoot: fileQuery('/etc/systemd/system/multi-user.target.wants/ufw.service', { content: false }),
   aptUpgrades: commandQuery(['apt-config', 'shell', 'VALUE', 'APT::Periodic::Unattended-Upgrade']),
   dnfAutomatic: fileQuery('/etc/dnf/automatic.conf'),
   moduleTrees: commandQuery(['ls', '-1', '/lib/modules']),

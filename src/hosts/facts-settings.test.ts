@@ -94,6 +94,22 @@ describe('what a host is set up for', () => {
       { firewall: 'ufw' },
     ],
     [
+      'ufw that is enabled and whose unit never ran',
+      {
+        commands: units('inactive inactive'),
+        files: {
+          '/etc/ufw/ufw.conf': 'ENABLED=yes\n',
+          '/etc/systemd/system/multi-user.target.wants/ufw.service': '',
+        },
+      },
+      { firewall: 'ufw' },
+    ],
+    [
+      'ufw that is enabled, with its unit off',
+      { commands: units('inactive inactive'), files: { '/etc/ufw/ufw.conf': 'ENABLED=yes\n' } },
+      { firewall: undefined },
+    ],
+    [
       'ufw that is installed only',
       { commands: units('inactive active'), files: { '/etc/ufw/ufw.conf': 'ENABLED=no\n' } },
       { firewall: undefined },

@@ -73,7 +73,7 @@ export function parseSettings(seen: Answers): SettingsFacts {
     hostsFile: parseHostsFile(fileText(seen(q.hostsFile))),
     upstreamNameservers: resolved.state === 'present' ? parseNameservers(fileText(resolved)) : undefined,
     selinuxEnforcing: fileText(seen(q.selinux)).trim() === '1',
-    firewall: firewallOf(units, fileText(seen(q.ufw))),
+    firewall: firewallOf(units, fileText(seen(q.ufw)), seen(q.ufwAtBoot).state === 'present'),
     automaticUpgrades: automaticUpgradesOf(units, {
       apt: commandText(seen(q.aptUpgrades)),
       hasUnattendedUpgrade: commandText(seen(q.tools)).includes('/unattended-upgrade'),
@@ -151,10 +151,18 @@ function parseUnits(text: string): ReadonlySet<string> {
   return new Set(probedUnits.filter((_, index) => states[index] === 'active'));
 }
 
-/** The unit of ufw is active on every Ubuntu; whether it filters stands in its file. */
-function firewallOf(units: ReadonlySet<string>, ufwConf: string): SettingsFacts['firewall'] {
+/**
+ * The unit of ufw is active on every Ubuntu; whether it filters stands in its file. Rules that `ufw enable` loaded are in force
+ * although the unit was never started: then it starts at the next boot.
+ */
+function firewallOf(units: ReadonlySet<string>, ufwConf: string, startsUfw: boolean): SettingsFacts['firewall'] {
   if (units.has('firewalld.service')) return 'firewalld';
-  return units.has('ufw.service') && /^\s*ENABLED\s*=\s*["']?yes/im.test(ufwConf) ? 'ufw' : undefined;
+  return (startsUfw || units.has('ufw.service')) && isUfwEnabled(ufwConf) ? 'ufw' : undefined;
+}
+
+/** What /etc/ufw/ufw.conf says. */
+export function isUfwEnabled(content: string): boolean {
+  return /^\s*ENABLED\s*=\s*["']?yes/im.test(content);
 }
 
 function automaticUpgradesOf(

@@ -2,6 +2,11 @@ import type { Port } from '../steps/firewall-steps.ts';
 import { isControlPlane, type Cluster, type Member } from './cluster.ts';
 import { apiPort } from './paths.ts';
 
+/** Whether prepare-hosts opens the firewall of this host, or turns it off. */
+export function opensFirewall({ facts }: Member, { config }: Cluster): boolean {
+  return facts.firewall !== undefined && config.spec.hostSettings.firewall !== 'leave';
+}
+
 /** Ports that other hosts reach on this one, by its roles and the network plugin; source: Kubernetes, "Ports and protocols". */
 export function portsOf(member: Member, cluster: Cluster): Port[] {
   const endpoint = cluster.config.spec.kubernetes.controlPlaneEndpoint?.port ?? apiPort;

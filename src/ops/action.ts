@@ -62,13 +62,14 @@ export interface KernelValuesAction {
 }
 
 /**
- * Keeps what a unit or the swap devices are like, before the actions behind this one change it. A file that another program
+ * Keeps what a unit or the swap devices are like, or that a module is not loaded, before the actions behind this one change it. A file that another program
  * changes is recorded twice: `before`, and `after`, when it holds what came of the change.
  */
 export interface RecordAction {
   readonly kind: 'record';
   readonly thing:
     | { readonly kind: 'swap' }
+    | { readonly kind: 'module'; readonly module: string }
     | { readonly kind: 'unit'; readonly unit: string; readonly becomes: UnitState }
     | {
         readonly kind: 'file';
@@ -203,11 +204,23 @@ export function describeAction(action: Action): string {
     case 'kernel-values':
       return `set ${action.values.map(({ path, value }) => `${path} = ${value}`).join(', ')}`;
     case 'record':
-      if (action.thing.kind === 'swap') return 'record swap';
-      return `record ${action.thing.kind === 'unit' ? action.thing.unit : action.thing.path}`;
+      return `record ${describeThing(action.thing)}`;
     case 'restore-file':
       return `restore ${action.path}`;
     case 'forget':
       return `forget ${action.entry}`;
+  }
+}
+
+function describeThing(thing: RecordAction['thing']): string {
+  switch (thing.kind) {
+    case 'swap':
+      return 'swap';
+    case 'module':
+      return `module ${thing.module}`;
+    case 'unit':
+      return thing.unit;
+    case 'file':
+      return thing.path;
   }
 }

@@ -1,7 +1,7 @@
 import { quote, quoteArgv } from '../lib/quote.ts';
 import type { Action, RecordAction, RecordedFile } from './action.ts';
 import { hostPaths } from './host-paths.ts';
-import { fileEntryId, swapEntryId, unitEntryId, valueEntryId, type PackagesCommands } from './record.ts';
+import { fileEntryId, moduleEntryId, swapEntryId, unitEntryId, valueEntryId, type PackagesCommands } from './record.ts';
 import type { RecordQuery } from './query.ts';
 import { absentStatus } from './status.ts';
 
@@ -72,12 +72,25 @@ before_unit() {
   printf 'unit=%s\\nwas=%s\\n' "$2" "$(unit_state "$2")" >>"$B/.new/entry" || exit 74
   before_end "$1"
 }
-# $1 id
-before_swap() {
+# $1 id, $2 module
+before_module() {
   [ ! -f "$B/$1/entry" ] || return 0
-  before_begin "$1" swap
-  sed '1d' /proc/swaps | while read -r d _ _ _ p; do printf 'device=%s %s\\n' "$d" "$p"; done >>"$B/.new/entry" || exit 74
+  before_begin "$1" module
+  printf 'module=%s\\n' "$2" >>"$B/.new/entry" || exit 74
   before_end "$1"
+}
+# $1 id: devices that were turned on since the first run are added
+before_swap() {
+  [ -f "$B/$1/entry" ] || { before_begin "$1" swap; before_end "$1"; }
+  cp "$B/$1/entry" "$B/$1/entry.new" || exit 74
+  sed '1d' /proc/swaps | while read -r d _ _ _ p; do
+    grep -qF -e "device=$d " "$B/$1/entry" || printf 'device=%s %s\\n' "$d" "$p"
+  done >>"$B/$1/entry.new" && fsync_path "$B/$1/entry.new" && mv "$B/$1/entry.new" "$B/$1/entry" && fsync_path "$B/$1" || exit 74
+}
+# $1 device or file: whether mkswap made it ready
+swap_area() {
+  k=$(getconf PAGESIZE 2>/dev/null) || k=4096
+  [ "$(dd if="$1" bs=1 skip=$((k - 10)) count=10 2>/dev/null)" = SWAPSPACE2 ]
 }
 # $1 id, $2 what the installer is about to write
 before_wrote() {
@@ -129,6 +142,7 @@ export function recordValue(path: string, value: string): string {
 export function compileRecord(action: RecordAction): string {
   const { thing } = action;
   if (thing.kind === 'swap') return `before_swap ${swapEntryId}`;
+  if (thing.kind === 'module') return `before_module ${quote(moduleEntryId(thing.module))} ${quote(thing.module)}`;
   if (thing.kind === 'file') {
     const path = quote(thing.path);
     if (thing.when === 'before') return recordFile(thing.path, thing.record, path, '')[0] ?? '';
@@ -194,9 +208,12 @@ ${recordPrelude}${packagesPrelude(query.packages)}for d in "$B"/*; do
     file:*) printf 'now=%s\\n' "$(file_state "$p")" ;;
     value:*) if v=$(value_of "$p"); then printf 'now=%s\\n' "$v"; fi ;;
     unit:*) u=$(sed -n 's/^unit=//p' "$d/entry"); printf 'now=%s\\n' "$(unit_state "$u")" ;;
+    module:*)
+      m=/sys/module/$(sed -n 's/^module=//p' "$d/entry" | tr - _)
+      if [ -f "$m/initstate" ]; then printf 'uses=%s\\n' "$(cat "$m/refcnt" 2>/dev/null || echo 1)"; fi ;;
     swap)
       sed '1d' /proc/swaps | while read -r s _; do printf 'active=%s\\n' "$s"; done
-      sed -n 's/^device=\\(.*\\) [^ ]*$/\\1/p' "$d/entry" | while read -r s; do if [ -e "$s" ]; then printf 'there=%s\\n' "$s"; fi; done ;;
+      sed -n 's/^device=\\(.*\\) [^ ]*$/\\1/p' "$d/entry" | while read -r s; do if swap_area "$s"; then printf 'there=%s\\n' "$s"; fi; done ;;
     packages)
       a=$(packages_now) || exit 1
       a=$(packages_added | sort -u | { while read -r n; do case "

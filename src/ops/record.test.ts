@@ -10,6 +10,7 @@ import {
   symlinkSync,
   writeFileSync,
 } from 'node:fs';
+import { spawnSync } from 'node:child_process';
 import { join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { canMakeHostRoot, namedSh, shells, startHostRoot, type HostRoot } from '../../test/support/shells.ts';
@@ -38,12 +39,16 @@ describe('parseRecord', () => {
       'entry=value:proc:sys:x', 'order=3', 'kind=value', 'path=/proc/sys/x', 'was=', 'written=1', 'now=1',
       'entry=unit:ufw.service', 'order=4', 'kind=unit', 'unit=ufw.service', 'was=enabled active', 'written=disabled inactive', 'now= inactive',
       'entry=swap', 'order=5', 'kind=swap', 'device=/swap file -2', 'device=/dev/sda2 10', 'active=/dev/sda2', 'there=/swap file',
+      'entry=module:br_netfilter', 'order=6', 'kind=module', 'module=br_netfilter', 'uses=2',
+      'entry=module:overlay', 'order=8', 'kind=module', 'module=overlay',
       'entry=packages', 'order=10', 'kind=packages', 'added=socat', 'objection=a needs socat',
       'entry=rubbish', 'order=7',
     ].join('\n'); // prettier-ignore
 
     expect(parseRecord(`${text}\n`).entries).toEqual([
       { id: 'packages', order: 10, kind: 'packages', added: ['socat'], objections: ['a needs socat'] },
+      { id: 'module:overlay', order: 8, kind: 'module', module: 'overlay', uses: undefined },
+      { id: 'module:br_netfilter', order: 6, kind: 'module', module: 'br_netfilter', uses: 2 },
       {
         ...{ id: 'swap', order: 5, kind: 'swap' },
         devices: [
@@ -246,6 +251,38 @@ describe.skipIf(!canMakeHostRoot).each(shells)(
           now: '3 4',
           written: ['1 2', '3 4'],
         },
+      ]);
+    });
+
+    it('tells of a module whether it is loaded, and how often it is used', async () => {
+      await apply({ kind: 'record', thing: { kind: 'module', module: 'br-x' } });
+      await apply({ kind: 'record', thing: { kind: 'module', module: 'built_in' } });
+      const module = root.outside('/sys/module/br_x');
+      // What is built in has a folder for its parameters, and neither state nor count.
+      for (const path of [module, root.outside('/sys/module/built_in')]) mkdirSync(path, { recursive: true });
+      writeFileSync(join(module, 'initstate'), 'live\n');
+      writeFileSync(join(module, 'refcnt'), '2\n');
+
+      expect(await entries()).toEqual([
+        { id: 'module:built_in', order: 2, kind: 'module', module: 'built_in', uses: undefined },
+        { id: 'module:br-x', order: 1, kind: 'module', module: 'br-x', uses: 2 },
+      ]);
+    });
+
+    it('tells of swap whether it can be turned on again', async () => {
+      await apply({ kind: 'record', thing: { kind: 'swap' } });
+      const [ready, blank] = ['ready', 'blank'].map((name) => join(folder, name.concat('.swap')));
+      for (const path of [ready, blank]) writeFileSync(path ?? '', Buffer.alloc(65_536));
+      expect(spawnSync('mkswap', [ready ?? '']).status).toBe(0);
+      const entry = join(root.outside(hostPaths.before), 'swap/entry');
+      writeFileSync(entry, `${readFileSync(entry, 'utf8')}device=${ready} -2\ndevice=${blank} 5\ndevice=/nowhere -2\n`);
+
+      const [swap] = await entries();
+      const devices = swap?.kind === 'swap' ? swap.devices : [];
+      expect(devices.map(({ device, isThere }) => [device, isThere])).toEqual([
+        [ready, true],
+        [blank, false],
+        ['/nowhere', false],
       ]);
     });
 

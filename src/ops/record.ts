@@ -4,7 +4,7 @@
  * for each state that the installer gave it. An entry is written and synced before the change, by the same script, and only
  * where there is none: so it always tells of the time before the first run.
  */
-export type RecordEntry = FileEntry | ValueEntry | UnitEntry | SwapEntry | PackagesEntry;
+export type RecordEntry = FileEntry | ValueEntry | UnitEntry | ModuleEntry | SwapEntry | PackagesEntry;
 
 interface EntryBase {
   /** Name of the entry's folder. */
@@ -56,12 +56,21 @@ export interface UnitEntry extends EntryBase {
   readonly written: readonly UnitState[];
 }
 
+/** A kernel module that the installer loaded. */
+export interface ModuleEntry extends EntryBase {
+  readonly kind: 'module';
+  readonly module: string;
+  /** How often it is used, by the kernel's own count; undefined where it is not loaded by now. */
+  readonly uses: number | undefined;
+}
+
 export interface SwapEntry extends EntryBase {
   readonly kind: 'swap';
   readonly devices: readonly {
     readonly device: string;
     readonly priority: number;
     readonly isActive: boolean;
+    /** It can be swapped to: made ready by mkswap. */
     readonly isThere: boolean;
   }[];
 }
@@ -99,6 +108,10 @@ export function unitEntryId(unit: string): string {
   return `unit:${unit}`;
 }
 
+export function moduleEntryId(module: string): string {
+  return `module:${module}`;
+}
+
 /** One name for a path: `/etc/fstab` becomes `:etc:fstab`. */
 function encodePath(path: string): string {
   return path.replaceAll('%', '%25').replaceAll(':', '%3A').replaceAll('/', ':');
@@ -129,6 +142,10 @@ function parseEntry(block: string): RecordEntry[] {
     case 'unit': {
       const states = { was: parseUnitState(one('was')), now: parseUnitState(one('now')) };
       return [{ ...base, kind: 'unit', unit: one('unit'), ...states, written: all('written').map(parseUnitState) }];
+    }
+    case 'module': {
+      const [uses] = all('uses').map(Number);
+      return [{ ...base, kind: 'module', module: one('module'), uses }];
     }
     case 'swap': {
       const active = new Set(all('active'));

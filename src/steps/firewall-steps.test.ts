@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { createFakeHost } from '../../test/support/fake-host.ts';
 import { converge, planOn } from '../../test/support/steps.ts';
-import { openPortsSteps } from './firewall-steps.ts';
+import { openPortsSteps, ufwOffStep } from './firewall-steps.ts';
 
 describe('openPortsSteps', () => {
   const input = {
@@ -11,7 +11,8 @@ describe('openPortsSteps', () => {
       { port: '2379-2380', protocol: 'tcp', purpose: '' },
       { port: '8472', protocol: 'udp', purpose: '' },
     ] as const,
-    networks: ['10.244.0.0/16'],
+    networks: ['10.244.0.0/16', '10.96.0.0/12'],
+    interface: 'eth0',
   };
 
   it('opens a service of its own in firewalld', async () => {
@@ -24,8 +25,8 @@ describe('openPortsSteps', () => {
       return '';
     });
     made.on(
-      'firewall-cmd --permanent --zone=trusted --add-source=10.244.0.0/16',
-      () => ((sources = '10.244.0.0/16'), ''),
+      'firewall-cmd --permanent --zone=trusted --add-source=10.244.0.0/16 --add-source=10.96.0.0/12',
+      () => ((sources = '10.244.0.0/16 10.96.0.0/12'), ''),
     );
     made.on('systemctl try-reload-or-restart firewalld.service', '');
 
@@ -36,7 +37,9 @@ describe('openPortsSteps', () => {
     );
     expect(made.record.ids()).toEqual([
       'file:etc:firewalld:services:installer-kubernetes.xml',
+      'file:etc:firewalld:zones:public.xml.old',
       'file:etc:firewalld:zones:public.xml',
+      'file:etc:firewalld:zones:trusted.xml.old',
       'file:etc:firewalld:zones:trusted.xml',
     ]);
     for (const step of openPortsSteps('firewalld', input)) expect(await converge(made, step)).toEqual([]);
@@ -52,7 +55,7 @@ describe('openPortsSteps', () => {
     if (step === undefined) throw new Error('no step');
 
     expect(await converge(made, step)).toEqual([
-      'let Kubernetes through ufw: 2379:2380/tcp, 8472/udp, from 10.244.0.0/16, allow from 10.244.0.0/16, allow to 10.244.0.0/16',
+      'let Kubernetes through ufw: 2379:2380/tcp, 8472/udp, from 10.244.0.0/16, allow from 10.244.0.0/16, allow to 10.244.0.0/16, from 10.96.0.0/12, allow from 10.96.0.0/12, allow to 10.96.0.0/12',
     ]);
     expect(made.record.ids()).toEqual(['file:etc:ufw:user.rules', 'file:etc:ufw:user6.rules']);
   });
@@ -67,5 +70,29 @@ describe('openPortsSteps', () => {
       remedy: expect.stringContaining('6443/tcp, 2379-2380/tcp, 8472/udp') as string,
     });
     expect(await planOn(createFakeHost('n2'), step)).toEqual({ kind: 'changes', changes: [] });
+  });
+});
+
+describe('ufwOffStep', () => {
+  const path = '/etc/ufw/ufw.conf';
+
+  it('turns off by its own command what is enabled, and records the file', async () => {
+    const made = createFakeHost('n1', { files: { [path]: 'ENABLED=yes\nLOGLEVEL=low\n' } });
+    made.on(/command -v/, '/usr/sbin/ufw\n');
+    made.on('ufw disable', () => (made.write(path, 'ENABLED=no\nLOGLEVEL=low\n'), ''));
+
+    expect(await converge(made, ufwOffStep('u'))).toEqual(['turn ufw off']);
+    expect(made.record.ids()).toEqual(['file:etc:ufw:ufw.conf']);
+    expect(await converge(made, ufwOffStep('u'))).toEqual([]);
+  });
+
+  it.each<[string, string | undefined, string]>([
+    ['one that is off', 'ENABLED=no\n', '/usr/sbin/ufw\n'],
+    ['files that a removed ufw left', 'ENABLED=yes\n', ''],
+    ['a host without it', undefined, ''],
+  ])('leaves %s alone', async (_name, content, tools) => {
+    const made = createFakeHost('n1', { files: content === undefined ? {} : { [path]: content } });
+    made.on(/command -v/, tools);
+    expect(await planOn(made, ufwOffStep('u'))).toEqual({ kind: 'changes', changes: [] });
   });
 });

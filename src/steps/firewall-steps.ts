@@ -1,6 +1,8 @@
 import { blocked, changes, noChanges, type Step } from '../engine/step.ts';
 import type { Action } from '../ops/action.ts';
-import { commandQuery, serviceQuery } from '../ops/query.ts';
+import { commandQuery, fileQuery, serviceQuery } from '../ops/query.ts';
+import { isUfwEnabled } from '../hosts/facts-settings.ts';
+import { toolsQuery } from '../ops/tools-query.ts';
 import { customStep } from './edit-step.ts';
 import { fileStep } from './file-step.ts';
 
@@ -17,11 +19,40 @@ export interface OpenPortsInput {
   readonly ports: readonly Port[];
   /** Networks of pods and services: whatever comes from them passes. */
   readonly networks: readonly string[];
+  /** The interface that other hosts come in by: its zone of firewalld is opened. */
+  readonly interface: string | undefined;
 }
 
+/** ufw is not among them: its rules stay when its unit, which `ufw enable` never starts, is stopped. */
 export const firewallUnits = [
-  ...['firewalld.service', 'ufw.service', 'nftables.service', 'iptables.service', 'ip6tables.service'],
+  ...['firewalld.service', 'nftables.service', 'iptables.service', 'ip6tables.service'],
 ] as const;
+
+const ufwConfig = '/etc/ufw/ufw.conf';
+
+/** Takes the rules of ufw out of the kernel, now and at each boot; they stay in its files. */
+export function ufwOffStep(id: string): Step {
+  const config = fileQuery(ufwConfig);
+  const tool = toolsQuery(['ufw']);
+  return customStep(id, [config, tool], (seen) => {
+    const answer = seen(config);
+    const toolSeen = seen(tool);
+    // A package that was removed leaves its files of configuration.
+    if (toolSeen.state === 'present' && toolSeen.value.stdout.trim() === '') return noChanges;
+    if (answer.state === 'unknown')
+      return blocked(
+        'FIREWALL_UNKNOWN',
+        `cannot read ${ufwConfig}: ${answer.reason}`,
+        'see whether the file system is healthy, then run again',
+      );
+    if (answer.state === 'absent' || !isUfwEnabled(answer.value.content ?? '')) return noChanges;
+    return changes({
+      summary: 'turn ufw off',
+      disruptive: true,
+      actions: around([ufwConfig], [['ufw', 'reload']], [run(['ufw', 'disable'])]),
+    });
+  });
+}
 
 /** Opens exactly the ports that are needed, in the firewall that is on. What it was like is recorded. */
 export function openPortsSteps(firewall: 'firewalld' | 'ufw' | undefined, input: OpenPortsInput): Step[] {
@@ -33,14 +64,14 @@ const service = 'installer-kubernetes';
 /** Does nothing where it does not run. */
 const reload = ['systemctl', 'try-reload-or-restart', 'firewalld.service'];
 
-/** A service of firewalld of our own, let into the default zone; pods and services are in the zone that trusts. */
+/** Prints the zone of an interface, which is the default one where nobody chose, its services and the sources that are trusted. */
+const zoneQuery = `z=$(firewall-cmd --get-zone-of-interface="$1" 2>/dev/null) || z=$(firewall-cmd --get-default-zone) || exit 1
+echo "$z"
+firewall-cmd --permanent --zone="$z" --list-services && firewall-cmd --permanent --zone=trusted --list-sources`;
+
+/** A service of firewalld of our own, let into the zone of the interface; pods and services are in the zone that trusts. */
 function firewalldSteps(input: OpenPortsInput): Step[] {
-  // Prints the default zone, its services and the sources of the trusted zone, a line each.
-  const query = commandQuery([
-    '/bin/sh',
-    '-c',
-    'z=$(firewall-cmd --get-default-zone) && echo "$z" && firewall-cmd --permanent --zone="$z" --list-services && firewall-cmd --permanent --zone=trusted --list-sources',
-  ]);
+  const query = commandQuery(['/bin/sh', '-c', zoneQuery, 'sh', input.interface ?? '']);
   const zones = customStep(`${input.id}-zones`, [query], (seen) => {
     const answer = seen(query);
     if (answer.state !== 'present' || answer.value.exitCode !== 0)
@@ -55,15 +86,24 @@ function firewalldSteps(input: OpenPortsInput): Step[] {
     if (!closed && untrusted.length === 0) return noChanges;
     const opening: Action[] = [
       ...(closed ? [run(['firewall-cmd', '--permanent', `--zone=${zone}`, `--add-service=${service}`])] : []),
-      ...untrusted.map((network) => run(['firewall-cmd', '--permanent', '--zone=trusted', `--add-source=${network}`])),
+      ...(untrusted.length === 0
+        ? []
+        : [run(['firewall-cmd', '--permanent', '--zone=trusted', ...untrusted.map((item) => `--add-source=${item}`)])]),
     ];
-    const files = [
-      ...(closed ? [`/etc/firewalld/zones/${zone}.xml`] : []),
-      ...(untrusted.length > 0 ? ['/etc/firewalld/zones/trusted.xml'] : []),
-    ];
+    const files = [...(closed ? [zone] : []), ...(untrusted.length > 0 ? ['trusted'] : [])].map(
+      (name) => `/etc/firewalld/zones/${name}.xml`,
+    );
     return changes({
       summary: `let Kubernetes through firewalld: zone ${zone}${untrusted.length > 0 ? `, and ${untrusted.join(', ')}` : ''}`,
-      actions: [...around([...new Set(files)], [reload], opening), run(reload)],
+      // It keeps the text of before its own last change beside each file.
+      actions: [
+        ...around(
+          [...new Set(files)].flatMap((file) => [`${file}.old`, file]),
+          [reload],
+          opening,
+        ),
+        run(reload),
+      ],
     });
   });
   return [

@@ -1,4 +1,5 @@
 import { blocked, changes, noChanges, type Step } from '../engine/step.ts';
+import type { Action } from '../ops/action.ts';
 import { commandQuery, fileQuery, type Answers, type Query } from '../ops/query.ts';
 
 /** A kernel feature, the module that brings it, and how one sees that it is there, as a module or built in. */
@@ -86,7 +87,10 @@ export function kernelModulesStep(id: string, path: string, features: readonly K
         after,
         actions: [
           { kind: 'write-file', path, content: after ?? '', mode: '644', record: {} },
-          ...missing.map((module) => ({ kind: 'run', argv: ['modprobe', module], timeoutSeconds: 20 }) as const),
+          ...missing.flatMap((module): Action[] => [
+            { kind: 'record', thing: { kind: 'module', module } },
+            { kind: 'run', argv: ['modprobe', module], timeoutSeconds: 20 },
+          ]),
         ],
       });
     },

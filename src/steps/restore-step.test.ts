@@ -224,6 +224,21 @@ describe('restoreStep on the rest', () => {
     expect(host.services.get(unit)).toMatchObject({ unitFileState: 'enabled', activeState: 'inactive' });
   });
 
+  it.each<[string, string | undefined, string, string[]]>([
+    ['unloads a module that was loaded', '0', 'unload module br_netfilter', []],
+    ['keeps a module that something uses', '2', 'keep module br_netfilter: it is in use', ['br_netfilter']],
+    ['forgets a module that is gone', undefined, 'module br_netfilter is not loaded', []],
+  ])('%s', async (_name, uses, summary, left) => {
+    const host = createFakeHost('n1');
+    const refcnt = '/sys/module/br_netfilter/refcnt';
+    host.on('rmmod br_netfilter', () => (host.files.delete(refcnt), ''));
+    await act(host, { kind: 'record', thing: { kind: 'module', module: 'br_netfilter' } });
+    if (uses !== undefined) host.write(refcnt, uses);
+
+    expect(await restoreOn(host)).toEqual([summary]);
+    expect(host.text(refcnt) === undefined ? [] : ['br_netfilter']).toEqual(left);
+  });
+
   it('turns swap on again', async () => {
     const on = 'Filename Type Size Used Priority\n/swap.img file 1 0 -2\n';
     const host = createFakeHost('n1', { files: { '/proc/swaps': on } });
@@ -237,6 +252,18 @@ describe('restoreStep on the rest', () => {
 
     expect(await restoreOn(host)).toEqual(['turn swap on (/swap.img)']);
     expect(host.text('/proc/swaps')).toBe(on);
+  });
+
+  it.each([
+    ['/dev/zram0', 'swap on /dev/zram0 is made anew by its unit, or at the next boot'],
+    ['/dev/sdb1', 'swap on /dev/sdb1 is gone'],
+  ])('says what becomes of swap on %s that cannot be turned on', async (device, summary) => {
+    const host = createFakeHost('n1', { files: { '/proc/swaps': `Filename\n${device} partition 1 0 100\n` } });
+    await act(host, { kind: 'record', thing: { kind: 'swap' } });
+    host.write('/proc/swaps', 'Filename\n');
+    host.write(device, 'no swap area');
+
+    expect(await restoreOn(host)).toEqual([summary]);
   });
 
   it.each([

@@ -6,6 +6,7 @@ import {
   fileEntryId,
   type FileEntry,
   type FileState,
+  type ModuleEntry,
   type PackagesCommands,
   type PackagesEntry,
   type RecordEntry,
@@ -72,6 +73,8 @@ function planEntry(entry: RecordEntry, input: RestoreStepInput, part: () => Part
       return planValue(entry);
     case 'unit':
       return planUnit(entry);
+    case 'module':
+      return planModule(entry);
     case 'swap':
       return planSwap(entry);
     case 'packages':
@@ -188,13 +191,30 @@ function isActive(activity: string): boolean {
   return activity === 'active' || activity === 'activating' || activity === 'reloading';
 }
 
+/** Never by force, and this one module alone: modprobe -r would take what it needs along, which others may count on. */
+function planModule({ module, uses }: ModuleEntry): Change {
+  if (uses === undefined) return { summary: `module ${module} is not loaded`, actions: [] };
+  if (uses > 0) return { summary: `keep module ${module}: it is in use`, actions: [] };
+  // Somebody may have begun to use it meanwhile: then it stays, as it would have.
+  const argv = ['rmmod', module];
+  return {
+    summary: `unload module ${module}`,
+    actions: [{ kind: 'run', argv, timeoutSeconds: 20, okExitCodes: [0, 1] }],
+  };
+}
+
 function planSwap({ devices }: SwapEntry): Change {
   const off = devices.filter(({ isActive }) => !isActive);
   const there = off.filter(({ isThere }) => isThere);
   const gone = off.filter(({ isThere }) => !isThere).map(({ device }) => device);
+  const compressed = gone.filter((device) => device.startsWith('/dev/zram'));
+  const lost = gone.filter((device) => !compressed.includes(device));
   const said = [
     ...(there.length === 0 ? [] : [`turn swap on (${there.map(({ device }) => device).join(', ')})`]),
-    ...(gone.length === 0 ? [] : [`swap on ${gone.join(', ')} is gone`]),
+    ...(compressed.length === 0
+      ? []
+      : [`swap on ${compressed.join(', ')} is made anew by its unit, or at the next boot`]),
+    ...(lost.length === 0 ? [] : [`swap on ${lost.join(', ')} is gone`]),
   ];
   return {
     summary: said.join('; ') || 'swap is as it was before',

@@ -18,7 +18,7 @@ already is left alone, and \`--dry-run\` shows every change with its difference.
 ## The record
 
 The record is made for reading: \`cat /var/lib/installer/before/*/entry\` shows all of it. Each thing has a folder, named for
-its kind and path: \`file:etc:fstab\`, \`value:proc:sys:vm:max_map_count\`, \`unit:firewalld.service\`, \`swap\`, \`packages\`.
+its kind and path: \`file:etc:fstab\`, \`value:proc:sys:vm:max_map_count\`, \`unit:firewalld.service\`, \`module:br_netfilter\`, \`swap\`, \`packages\`.
 
 | File | What it holds |
 | --- | --- |

@@ -16,7 +16,7 @@ export const kernelModules: Tuning = {
   change: 'loads modules, and names them in /etc/modules-load.d/installer.conf for the next boot',
   why: 'containerd lays images over each other with overlay, and bridged traffic of pods meets iptables through br_netfilter',
   source: 'Kubernetes, "Container runtimes", forwarding IPv4 and letting iptables see bridged traffic',
-  undo: `${removed}; a loaded module stays until the next boot, because something may use it`,
+  undo: `${removed}; each module that was loaded is unloaded by itself (rmmod), and stays where something uses it`,
   steps(_, cluster) {
     const features = [...kubernetesFeatures, ...moduleFeatures(settingsOf(cluster).modules)];
     return [kernelModulesStep('kernel-modules', '/etc/modules-load.d/installer.conf', features)];

@@ -1,5 +1,6 @@
+import { interfaceOf } from '../kubernetes/cluster.ts';
 import { portsOf } from '../kubernetes/firewall-ports.ts';
-import { firewallUnits, openPortsSteps } from '../steps/firewall-steps.ts';
+import { firewallUnits, openPortsSteps, ufwOffStep } from '../steps/firewall-steps.ts';
 import { selinuxStep } from '../steps/selinux-step.ts';
 import { unitsOffStep } from '../steps/unit-off-step.ts';
 import { settingsOf, type Tuning } from './tuning.ts';
@@ -10,16 +11,21 @@ export const firewall: Tuning = {
   setting: 'firewall',
   byDefault: '`leave`',
   change:
-    'with `open`: a service of firewalld in the default zone, with the networks of pods and services in the trusted zone; or rules of ufw. With `disable`: firewalld, ufw, nftables and iptables services are stopped and do not start at boot',
+    'with `open`: a service of firewalld in the zone of the interface, with the networks of pods and services in the trusted zone; or rules of ufw. With `disable`: firewalld, nftables and iptables services are stopped and do not start at boot, and ufw is disabled by its own command',
   why: 'hosts of a cluster reach each other at the ports of the API server, etcd, kubelet, NodePorts and of the network plugin, and pods are forwarded',
   source: 'Kubernetes, "Ports and protocols"; kubeadm preflight: Firewalld; host requirements of the guides, firewall',
-  undo: 'with `open`: the files of the firewall are put back and it reads them. With `disable`: each service is enabled and started again that was',
+  undo: 'with `open`: the files of the firewall are put back and it reads them. With `disable`: each service is enabled and started again that was, and ufw loads its rules',
   steps(member, cluster) {
     const { firewall: wanted } = settingsOf(cluster);
     const { podSubnets, serviceSubnets } = cluster.config.spec.network;
     if (wanted === 'leave') return [];
-    if (wanted === 'disable') return [unitsOffStep('firewall', firewallUnits)];
-    const input = { id: 'firewall', ports: portsOf(member, cluster), networks: [...podSubnets, ...serviceSubnets] };
+    if (wanted === 'disable') return [unitsOffStep('firewall', firewallUnits), ufwOffStep('ufw')];
+    const input = {
+      id: 'firewall',
+      ports: portsOf(member, cluster),
+      networks: [...podSubnets, ...serviceSubnets],
+      interface: interfaceOf(member),
+    };
     return openPortsSteps(member.facts.firewall, input);
   },
 };

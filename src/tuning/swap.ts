@@ -1,7 +1,8 @@
-import { changes, noChanges, type Change, type Step } from '../engine/step.ts';
-import { fileQuery } from '../ops/query.ts';
+import { blocked, changes, noChanges, type Change, type Step } from '../engine/step.ts';
+import { commandQuery, fileQuery } from '../ops/query.ts';
 import { customStep, editStep } from '../steps/edit-step.ts';
 import { commentSwapEntries } from '../steps/fstab.ts';
+import { unitsOffStep } from '../steps/unit-off-step.ts';
 import { settingsOf, type Tuning } from './tuning.ts';
 
 export const swapOff: Tuning = {
@@ -10,14 +11,16 @@ export const swapOff: Tuning = {
   setting: 'swap',
   byDefault: '`off`',
   change:
-    'turns swap off, comments its entries in /etc/fstab out, and where it lies on zram puts an empty configuration in /etc/systemd/zram-generator.conf',
+    'turns swap off, comments its entries in /etc/fstab out, disables swap units and services that make swap (zramswap, zram-config, dphys-swapfile), and masks swap units that a generator makes at each boot (zram-generator, partitions of a GPT disk)',
   why: 'kubelet does not start where swap is on, unless it is told to',
   source: 'kubeadm preflight: Swap; kubelet: failSwapOn',
-  undo: 'the entries come back (with everything else in /etc/fstab as it is by then), and the same devices are swapped to again with the same priority',
+  undo: 'the entries come back (with everything else in /etc/fstab as it is by then), the units are as they were, and the same devices are swapped to again with the same priority; swap on zram, whose content ends with a boot, is made anew by its unit',
   steps: (_, cluster) =>
     settingsOf(cluster).swap === 'leave'
       ? []
       : [
+          unitsOffStep('swap-services', swapServices),
+          swapUnitsStep(),
           swapStep(),
           editStep({
             id: 'swap-entries',
@@ -29,8 +32,45 @@ export const swapOff: Tuning = {
         ],
 };
 
+/** Debian and openSUSE (zram-tools, systemd-zram-service), Ubuntu, and Debian on small boards. */
+const swapServices = ['zramswap.service', 'zram-config.service', 'dphys-swapfile.service'] as const;
+
+/** State, name and source of each swap unit that has a file: `generated dev-zram0.swap `, `generated dev-sda2.swap /etc/fstab`. */
+const swapUnits = commandQuery([
+  '/bin/sh',
+  '-c',
+  `systemctl list-unit-files --type=swap --no-legend --no-pager | while read -r u s _; do
+printf '%s %s %s\\n' "$s" "$u" "$(systemctl show -p SourcePath "$u" | sed 's/^SourcePath=//')"
+done`,
+]);
+
+/** Swap units that would turn swap on at the next boot; the step behind this one turns off what is on now. */
+function swapUnitsStep(): Step {
+  return customStep('swap-units', [swapUnits], (seen) => {
+    const answer = seen(swapUnits);
+    if (answer.state !== 'present')
+      return blocked('SERVICE_UNKNOWN', 'cannot list swap units', 'see whether systemd answers on the host');
+    const list = answer.value.stdout.split('\n').flatMap((line): Change[] => {
+      const [state = '', unit = '', source = ''] = line.split(' ');
+      // What comes of /etc/fstab is commented out there.
+      if (state !== 'enabled' && (state !== 'generated' || source === '/etc/fstab')) return [];
+      const [verb, enablement] =
+        state === 'enabled' ? (['disable', 'disabled'] as const) : (['mask', 'masked'] as const);
+      return [
+        {
+          summary: `${verb} ${unit}`,
+          actions: [
+            { kind: 'record', thing: { kind: 'unit', unit, becomes: { enablement, activity: 'inactive' } } },
+            { kind: 'service', unit, do: verb },
+          ],
+        },
+      ];
+    });
+    return list.length === 0 ? noChanges : changes(...list);
+  });
+}
+
 const swaps = fileQuery('/proc/swaps');
-const zramConfig = '/etc/systemd/zram-generator.conf';
 
 function swapStep(): Step {
   return customStep('swap-off', [swaps], (seen) => {
@@ -38,30 +78,13 @@ function swapStep(): Step {
     const lines = answer.state === 'present' ? (answer.value.content ?? '').trim().split('\n').slice(1) : [];
     if (lines.length === 0) return noChanges;
     const devices = lines.map((line) => line.split(/\s+/)[0] ?? '');
-    const list: Change[] = [
-      {
-        summary: `turn swap off (${devices.join(', ')})`,
-        disruptive: true,
-        actions: [
-          { kind: 'record', thing: { kind: 'swap' } },
-          { kind: 'run', argv: ['swapoff', '-a'], timeoutSeconds: 110 },
-        ],
-      },
-    ];
-    // Made at each boot by a generator; a file of this name without a section tells it to make none.
-    if (devices.some((device) => device.startsWith('/dev/zram')))
-      list.push({
-        summary: `no swap on zram at boot (${zramConfig})`,
-        actions: [
-          {
-            kind: 'write-file',
-            path: zramConfig,
-            content: '# Written by the installer: no swap on zram.\n',
-            mode: '644',
-            record: {},
-          },
-        ],
-      });
-    return changes(...list);
+    return changes({
+      summary: `turn swap off (${devices.join(', ')})`,
+      disruptive: true,
+      actions: [
+        { kind: 'record', thing: { kind: 'swap' } },
+        { kind: 'run', argv: ['swapoff', '-a'], timeoutSeconds: 110 },
+      ],
+    });
   });
 }

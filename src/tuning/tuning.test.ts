@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { createFakeHost } from '../../test/support/fake-host.ts';
+import { createFakeHost, type FakeHost } from '../../test/support/fake-host.ts';
 import { testCluster, testConfig } from '../../test/support/cluster.ts';
 import { converge } from '../../test/support/steps.ts';
 import { portsOf } from '../kubernetes/firewall-ports.ts';
@@ -26,7 +26,10 @@ function stepsOf(settings: string, facts: Partial<Facts> = {}): string[] {
   return tunings.flatMap((tuning) => tuning.steps(member(cluster, 'cp1'), cluster).map(({ id }) => id));
 }
 
-const always = ['hosts-block', 'kernel-modules', 'kernel-parameters', 'swap-off', 'swap-entries'];
+const always = [
+  ...['hosts-block', 'kernel-modules', 'kernel-parameters'],
+  ...['swap-services', 'swap-units', 'swap-off', 'swap-entries'],
+];
 
 describe('the changes of a host', () => {
   it('are few where the cluster file says nothing', () => {
@@ -37,7 +40,10 @@ describe('the changes of a host', () => {
     ['{ swap: leave, hostsFile: leave }', ['kernel-modules', 'kernel-parameters']],
     ['{ manageHostname: true }', ['hostname', ...always]],
     ['{ transparentHugepages: never }', [...always.slice(0, 3), 'hugepages-at-boot', 'hugepages', ...always.slice(3)]],
-    ['{ selinux: permissive, apparmor: disable, firewall: disable }', [...always, 'selinux', 'apparmor', 'firewall']],
+    [
+      '{ selinux: permissive, apparmor: disable, firewall: disable }',
+      [...always, 'selinux', 'apparmor', 'firewall', 'ufw'],
+    ],
     ['{ ntp: { servers: [a] }, timeZone: UTC }', [...always, 'time-servers', 'time-zone']],
     ['{ limits: { openFiles: 2048 } }', [...always, 'login-limits']],
     ['{ coreDumps: disable }', [...always, 'login-limits', 'systemd-defaults']],
@@ -110,21 +116,31 @@ describe('the hostname', () => {
   });
 });
 
-describe('swap', () => {
-  it('on zram is not made again at the next boot', async () => {
+describe('swap units', () => {
+  const stepOn = async (host: FakeHost): Promise<string[]> => {
     const cluster = clusterWith('');
     const step = tunings
       .flatMap((tuning) => tuning.steps(member(cluster, 'cp1'), cluster))
-      .find(({ id }) => id === 'swap-off');
-    const host = createFakeHost('cp1', { files: { '/proc/swaps': 'Filename Type\n/dev/zram0 partition 1 0 100\n' } });
-    host.on('swapoff -a', () => (host.write('/proc/swaps', 'Filename Type\n'), ''));
+      .find(({ id }) => id === 'swap-units');
     if (step === undefined) throw new Error('no step');
+    return converge(host, step);
+  };
 
-    expect(await converge(host, step)).toEqual([
-      'turn swap off (/dev/zram0)',
-      'no swap on zram at boot (/etc/systemd/zram-generator.conf)',
-    ]);
-    expect(host.record.ids()).toEqual(['swap', 'file:etc:systemd:zram-generator.conf']);
+  it.each<[string, string[]]>([
+    ['enabled swap.img.swap ', ['disable swap.img.swap']],
+    ['generated dev-zram0.swap ', ['mask dev-zram0.swap']],
+    ['generated dev-sda2.swap /etc/fstab', []],
+    ['static other.swap ', []],
+    ['disabled swap.img.swap ', []],
+    ['masked dev-zram0.swap ', []],
+    ['', []],
+  ])('%j: %j', async (line, expected) => {
+    const [unitFileState = '', unit = '', source = ''] = line.split(' ');
+    const host = createFakeHost('cp1', { services: unit === '' ? {} : { [unit]: { unitFileState } } });
+    host.on(/list-unit-files/, () => `${host.services.get(unit)?.unitFileState ?? ''} ${unit} ${source}\n`);
+
+    expect(await stepOn(host)).toEqual(expected);
+    expect(host.record.ids()).toEqual(expected.map((text) => `unit:${text.split(' ')[1] ?? ''}`));
   });
 });
 

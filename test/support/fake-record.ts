@@ -3,6 +3,7 @@ import { hostPaths } from '../../src/ops/host-paths.ts';
 import type { Action } from '../../src/ops/action.ts';
 import {
   fileEntryId,
+  moduleEntryId,
   packagesEntryId,
   swapEntryId,
   unitEntryId,
@@ -22,6 +23,7 @@ interface Kept {
     | { kind: 'file'; path: string; file: FakeFile | undefined; after: readonly (readonly string[])[] }
     | { kind: 'value'; path: string; was: string }
     | { kind: 'unit'; unit: string; was: UnitState }
+    | { kind: 'module'; module: string }
     | { kind: 'swap'; devices: string[] }
     | { kind: 'packages'; before: ReadonlySet<string> };
   readonly written: Set<string>;
@@ -94,13 +96,17 @@ export function createFakeRecord(
         });
         return { ...base, kind: 'unit', unit: thing.unit, was: thing.was, now: unitState(thing.unit), written: states };
       }
+      case 'module': {
+        const uses = files.get(`/sys/module/${thing.module.replaceAll('-', '_')}/refcnt`)?.content;
+        return { ...base, kind: 'module', module: thing.module, uses: uses === undefined ? undefined : Number(uses) };
+      }
       case 'swap': {
         const active = swapDevices();
         const devices = thing.devices.map((device) => ({
           device,
           priority: -2,
           isActive: active.includes(device),
-          isThere: true,
+          isThere: files.get(device)?.content !== 'no swap area',
         }));
         return { ...base, kind: 'swap', devices };
       }
@@ -142,6 +148,10 @@ export function createFakeRecord(
           add(valueEntryId(path), () => ({ kind: 'value', path, was: valueOf(path) ?? '' }), value);
       if (action.kind === 'record' && action.thing.kind === 'swap')
         add(swapEntryId, () => ({ kind: 'swap', devices: swapDevices() }));
+      if (action.kind === 'record' && action.thing.kind === 'module') {
+        const { module } = action.thing;
+        add(moduleEntryId(module), () => ({ kind: 'module', module }));
+      }
       if (action.kind === 'record' && action.thing.kind === 'file') {
         const { path, record } = action.thing;
         const file = files.get(path);

@@ -13,11 +13,11 @@ export const shells = [
 /** True where this user may make a mount namespace; without one, scripts that apply would write into /run and /var/lib here. */
 export const canMakeHostRoot = process.getuid?.() === 0 && spawnSync('unshare', ['-m', 'true']).status === 0;
 
-/** A machine of its own as far as scripts are concerned: other /run, /var/lib and /usr/local/sbin. The rest is this machine's. */
+/** A machine of its own as far as scripts are concerned: other /run, /var/lib, /usr/local/sbin and /sys/module. The rest is this machine's. */
 export interface HostRoot {
   /** Temporary folder, the same inside and outside. */
   readonly folder: string;
-  /** Where a path of /run, /var/lib or /usr/local/sbin inside lies outside. */
+  /** Where a path of /run, /var/lib, /usr/local/sbin or /sys/module inside lies outside. */
   outside(path: string): string;
   /** Runs scripts inside, as `shell` called by the name sh. */
   transport(shell?: string): Transport;
@@ -26,7 +26,7 @@ export interface HostRoot {
   stop(): void;
 }
 
-const binds = { '/run': 'run', '/var/lib': 'var-lib', '/usr/local/sbin': 'sbin' } as const;
+const binds = { '/run': 'run', '/var/lib': 'var-lib', '/usr/local/sbin': 'sbin', '/sys/module': 'module' } as const;
 
 /** Needs canMakeHostRoot. */
 export async function startHostRoot(): Promise<HostRoot> {

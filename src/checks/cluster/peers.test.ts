@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { testCluster, type TestClusterInput } from '../../../test/support/cluster.ts';
+import { testCluster, testConfig, type TestClusterInput } from '../../../test/support/cluster.ts';
 import { missingReport, type PeerReport } from '../../hosts/peer-report.ts';
 import { runChecks } from '../check.ts';
 import { blame } from './blame.ts';
@@ -28,6 +28,16 @@ const set = (...keys: string[]): ReadonlySet<string> => new Set(keys);
 describe('the checks of the way between hosts', () => {
   it('find nothing where everything arrived', () => {
     expect(linesOf({})).toEqual([]);
+  });
+
+  it('only tell of a port whose firewall prepare-hosts opens', () => {
+    const config = testConfig('  hostSettings: { firewall: open }');
+    const reports = { cp1: { silent: set('w1 tcp/6443') }, w1: { unreached: set('cp1 tcp/6443') } };
+    const found = 'ports-open cp1 SEVERITY: 6443/tcp (API server) cannot be reached from w1';
+    expect(linesOf(reports, { config, facts: { cp1: { firewall: 'ufw' } } })).toEqual([
+      found.replace('SEVERITY', 'info'),
+    ]);
+    expect(linesOf(reports, { config })).toEqual([found.replace('SEVERITY', 'error')]);
   });
 
   it('say nothing where nobody was asked', () => {

@@ -1,8 +1,10 @@
 import { isTaken } from '../../hosts/facts-network.ts';
 import { pairKey, type PeerReport } from '../../hosts/peer-report.ts';
 import type { Cluster, Member } from '../../kubernetes/cluster.ts';
+import { opensFirewall } from '../../kubernetes/firewall-ports.ts';
 import { neededPorts, rendezvousPort, type NeededPort } from '../../kubernetes/peer-ports.ts';
 import type { ClusterCheck } from '../check.ts';
+import { willBeOpened } from '../host/security.ts';
 import { blame, namesOf, type FailedPair } from './blame.ts';
 import { clockOffsetMs } from './clock.ts';
 
@@ -96,6 +98,7 @@ function failures(cluster: Cluster, all: readonly FailedPort[]): Found[] {
     return blame(failed, tried).map(({ host, isTarget, others }): Found => {
       const mine = failed.filter(({ from, to }) => (isTarget ? to : from) === host);
       const what = [...new Set(mine.map(({ needed }) => needed.what))].join(', ');
+      const member = cluster.members.find(({ config }) => config.name === host);
       return {
         host,
         severity: mine.some(({ needed }) => needed.severity === 'error') ? 'error' : 'warning',
@@ -103,6 +106,7 @@ function failures(cluster: Cluster, all: readonly FailedPort[]): Found[] {
         actual: isTarget
           ? `${port} (${what}) cannot be reached from ${namesOf(others)}`
           : `${port} (${what}) of ${namesOf(others)} cannot be reached from here, and can from other hosts`,
+        ...(isTarget && member !== undefined && opensFirewall(member, cluster) ? willBeOpened : {}),
       };
     });
   });

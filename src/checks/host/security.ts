@@ -1,3 +1,4 @@
+import { opensFirewall } from '../../kubernetes/firewall-ports.ts';
 import type { HostCheck } from '../check.ts';
 
 export const selinux: HostCheck = {
@@ -22,12 +23,27 @@ export const firewall: HostCheck = {
     'turn it off, or open the ports between the hosts: 6443, 2379-2380, 10250, 10256-10259 (TCP), 8472 (UDP, flannel), and forwarding for the pod subnet',
   source: 'Kubernetes, "Ports and protocols"; kubeadm preflight: Firewalld',
   reads: ['units', 'ufw'],
-  run({ facts: { firewall: name } }) {
+  run(member, cluster) {
+    const { firewall: name } = member.facts;
     if (name === undefined) return [];
     const about = (line: string): boolean => line.startsWith(name) || /enabled/i.test(line);
-    return [{ actual: `${name} is active`, reads: name === 'ufw' ? ['units', 'ufw'] : ['units'], about }];
+    return [
+      {
+        actual: `${name} is active`,
+        reads: name === 'ufw' ? ['ufw'] : ['units'],
+        about,
+        ...(opensFirewall(member, cluster) ? willBeOpened : {}),
+      },
+    ];
   },
 };
+
+/** A finding that is over once prepare-hosts has done what the cluster file says. */
+export const willBeOpened = {
+  severity: 'info',
+  remedy:
+    'nothing to do: prepare-hosts opens the firewall of the host, or turns it off, as spec.hostSettings.firewall says',
+} as const;
 
 export const apparmorUos: HostCheck = {
   id: 'apparmor-uos',

@@ -57,6 +57,15 @@ it.each<[string, Check, Partial<Facts>, string[]]>([
   expect(findingsOf(check, { facts: { w1: facts } })).toEqual(expected);
 });
 
+it.each([
+  ['leave', 'w1 warning: ufw is active'],
+  ['open', 'w1 info: ufw is active'],
+  ['disable', 'w1 info: ufw is active'],
+])('weighs a firewall by what is to be done with it: %s', (setting, expected) => {
+  const spec = `  hostSettings: { firewall: ${setting} }`;
+  expect(findingsOf(firewall, { facts: { w1: { firewall: 'ufw' } }, spec })).toEqual([expected]);
+});
+
 it('takes the resolv.conf of the cluster file for that of the pods', () => {
   const spec = '  kubernetes: { kubelet: { resolvConf: /etc/resolv-pods.conf } }\n';
 
