@@ -1,5 +1,6 @@
+import type { Cluster, Member } from '../kubernetes/cluster.ts';
 import { portsOf } from '../kubernetes/firewall-ports.ts';
-import { firewallUnits, openPortsSteps } from '../steps/firewall-steps.ts';
+import { firewallUnits, openPortsSteps, type OpenPortsInput } from '../steps/firewall-steps.ts';
 import { selinuxStep } from '../steps/selinux-step.ts';
 import { unitsOffStep } from '../steps/unit-off-step.ts';
 import { settingsOf, type Tuning } from './tuning.ts';
@@ -16,13 +17,17 @@ export const firewall: Tuning = {
   undo: 'with `open`: the files of the firewall are put back and it reads them. With `disable`: each service is enabled and started again that was',
   steps(member, cluster) {
     const { firewall: wanted } = settingsOf(cluster);
-    const { podSubnets, serviceSubnets } = cluster.config.spec.network;
     if (wanted === 'leave') return [];
     if (wanted === 'disable') return [unitsOffStep('firewall', firewallUnits)];
-    const input = { id: 'firewall', ports: portsOf(member, cluster), networks: [...podSubnets, ...serviceSubnets] };
-    return openPortsSteps(member.facts.firewall, input);
+    return openPortsSteps(member.facts.firewall, { id: 'firewall', ...openingOf(member, cluster) });
   },
 };
+
+/** What must pass through the firewall of a host. */
+export function openingOf(member: Member, cluster: Cluster): Omit<OpenPortsInput, 'id'> {
+  const { podSubnets, serviceSubnets } = cluster.config.spec.network;
+  return { ports: portsOf(member, cluster), networks: [...podSubnets, ...serviceSubnets] };
+}
 
 export const selinux: Tuning = {
   id: 'selinux',
