@@ -108,8 +108,3 @@ function toFinding(check: Check, found: Found & { readonly host?: string }, { me
     source: check.source,
   };
 }
-
-/** True where the host says that it belongs to this cluster: what is there then is no leftover and no taken port. */
-export function belongsToCluster(member: Member, cluster: Cluster): boolean {
-  return member.facts.identity !== undefined && member.facts.identity.clusterName === cluster.config.metadata.name;
-}

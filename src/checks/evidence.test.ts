@@ -13,6 +13,8 @@ interface Sick {
   readonly commands?: Readonly<Record<string, CommandAnswer>>;
   /** YAML of the cluster file's hosts. */
   readonly hosts?: string;
+  /** More YAML of its spec. */
+  readonly spec?: string;
 }
 
 /** A host on which everything is wrong that can be at the same time. */
@@ -58,11 +60,16 @@ const sickCommands: Readonly<Record<string, CommandAnswer>> = {
   'ls -1 /lib/modules': '3.10.0-1.el7.x86_64\n',
   'head -n 1 /proc/modules': 'overlay 151552 0 - Live 0x0\n',
   'grep -E': '/dev/sda1 / ext4 ro,relatime 0 0\ntmpfs /tmp tmpfs rw,noexec 0 0\n',
+  '/bin/sh -c grep -Hs': '/etc/sysctl.d/99-site.conf:net.ipv4.ip_forward = 0\n',
   '/bin/sh -c for t in': '/opt/containerd\n/usr/bin/docker\n/usr/bin/unattended-upgrade\n',
   '/bin/sh -c ulimit -c': 'unlimited\n',
   '/bin/sh -c df -P': '/var/lib ftype=0\n',
   '/bin/sh -c can_load': 'overlay\n',
 };
+
+const sickSpec = `  kubernetes: { virtualAddress: { address: 10.0.0.100, interface: bond0 } }
+  checks: { projectQuota: true }
+`;
 
 async function sickFacts({ files = {}, commands = {} }: Sick): Promise<Facts> {
   const host = createFakeHost('n1', { files: { ...sickFiles, ...files } });
@@ -75,14 +82,14 @@ async function sickFacts({ files = {}, commands = {} }: Sick): Promise<Facts> {
 /** cp1 and w1 are sick; w2 is well, so that there is something to differ from. */
 async function sickCluster(given: Sick = {}): Promise<Cluster> {
   const cluster = testCluster({
-    config: testConfig('', given.hosts),
+    config: testConfig(given.spec ?? sickSpec, given.hosts),
     facts: { cp1: await sickFacts(given), w1: await sickFacts(given) },
   });
   const times = { startMs: 1_900_000_000_000, upMs: 1_900_000_000_100, endMs: 1_900_000_003_100 };
   const well: PeerReport = { ...missingReport(''), missing: undefined, ...times };
   const far = new Map([['w2', 250_000]]);
   cluster.peers = new Map([
-    ['cp1', { ...well, silent: new Set(['w2 udp/8472']), slow: far }],
+    ['cp1', { ...well, silent: new Set(['w2 udp/8472']), slow: far, endpoint: 'timed out' }],
     ['w1', { ...well, silentLarge: new Set(['w2']), slow: far }],
     [
       'w2',
@@ -95,7 +102,17 @@ async function sickCluster(given: Sick = {}): Promise<Cluster> {
       },
     ],
   ]);
-  cluster.fsyncMs = new Map([['cp1', 42]]);
+  cluster.probed = new Map([
+    [
+      'cp1',
+      {
+        fsyncMs: 42,
+        disk: { iops: 90, megabytesPerSecond: 20 },
+        bandwidth: { to: 'w1', mbits: 94 },
+        neighbour: { line: '… REACHABLE', mac: '02:99:99:99:99:99', isSure: true },
+      },
+    ],
+  ]);
   return cluster;
 }
 
@@ -103,6 +120,9 @@ async function sickCluster(given: Sick = {}): Promise<Cluster> {
 const variants: readonly Sick[] = [
   {},
   {
+    spec: `  kubernetes: { controlPlaneEndpoint: 10.0.0.5 }
+  hostSettings: { firewall: open }
+`,
     files: { '/etc/os-release': 'ID=uos\n', '/sys/module/apparmor/parameters/enabled': 'Y\n', '/etc/resolv.conf': '' },
     hosts: `    - { name: cp1, address: 172.17.0.5, roles: [control-plane] }
     - { name: w1, address: 172.17.0.6, roles: [worker] }
@@ -111,13 +131,14 @@ const variants: readonly Sick[] = [
     commands: {
       'uname -n -r -m': 'n 6.8.0 aarch64\n',
       'id -u': '1000\n',
-      'systemctl is-active': { stdout: 'active\ninactive\ninactive\nactive\ninactive\ninactive\n' },
+      'systemctl is-active': { stdout: 'inactive\n'.repeat(6) + 'active\ninactive\n' },
       'getent ahosts': { exitCode: 2, durationMs: 2500 },
       'ip -o addr show': '2: eth0 inet 172.17.0.5/16 scope global\n2: eth0 inet 172.17.0.6/16 scope global\n',
       'grep -E': '/dev/sda1 / ext4 rw,relatime 0 0\n',
     },
   },
   {
+    spec: '  kubernetes: { virtualAddress: { address: 10.0.9.100 } }\n',
     files: { '/var/lib/installer/cluster.json': '{"clusterId":"c9","clusterName":"prod"}' },
     commands: {
       'uname -n -r -m': 'n 6.8.0 x86_64\n',
@@ -161,9 +182,11 @@ describe('the evidence of findings', () => {
         "conflicting-packages <- command -v: /opt/containerd",
         "kernel-not-upgraded <- uname -n -r -m: Node_1 3.10.0-1160.el7.x86_64 riscv64; ls -1 /lib/modules: 3.10.0-1.el7.x86_64",
         "kernel-modules <- /proc/filesystems, /proc/sys/net, modprobe -n: no overlay",
+        "kernel-parameters-hold <- /etc/sysctl.conf, /etc/sysctl.d: /etc/sysctl.d/99-site.conf:net.ipv4.ip_forward = 0",
         "memory <- /proc/meminfo: MemTotal: 524288 kB",
         "disk-free <- df -Pk / /var/lib /usr/local: /dev/sda1 100 40 60 40% /",
         "disk-filesystem <- xfs_info: /var/lib ftype=0",
+        "disk-quota <- /proc/self/mounts: /dev/sda1 / ext4 ro,relatime 0 0",
         "file-systems-writable <- /proc/self/mounts: /dev/sda1 / ext4 ro,relatime 0 0",
         "file-systems-writable <- /proc/self/mounts: /dev/sda1 / ext4 ro,relatime 0 0",
         "file-systems-writable <- /proc/self/mounts: /dev/sda1 / ext4 ro,relatime 0 0",

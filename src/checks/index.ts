@@ -3,10 +3,15 @@ import { clockInSync } from './cluster/clock.ts';
 import { latency } from './cluster/latency.ts';
 import { mtuConsistent } from './cluster/path-mtu.ts';
 import { portsOpen } from './cluster/ports-open.ts';
+import { vipFree } from './cluster/vip-free.ts';
 import { archConsistent, osConsistent, timezoneConsistent } from './cluster/consistency.ts';
 import { hostnameUnique, macUnique, machineIdUnique, productUuidUnique } from './cluster/uniqueness.ts';
 import { diskSpeed } from './host/disk-speed.ts';
-import { diskFilesystem, fileSystemsWritable, tmpUsable } from './host/file-systems.ts';
+import { diskFilesystem, diskQuota, fileSystemsWritable, tmpUsable } from './host/file-systems.ts';
+import { endpointReachable } from './host/endpoint.ts';
+import { bandwidth, diskIops, diskThroughput } from './host/measured.ts';
+import { firewallOpenable, kernelParametersHold } from './host/prepare-conflicts.ts';
+import { interfaceExists, vipInSubnet } from './host/virtual-address.ts';
 import { kernelNotUpgraded, unattendedUpgrades } from './host/kernel.ts';
 import { noLeftovers, sameCluster, versionUnchanged } from './host/leftovers.ts';
 import { hostnameValid, hostsFile } from './host/names.ts';
@@ -42,11 +47,15 @@ export const checks: readonly Check[] = [
   conflictingPackages,
   kernelNotUpgraded,
   kernelModules,
+  kernelParametersHold,
   cpu,
   memory,
   diskFree,
   diskFilesystem,
+  diskQuota,
   diskSpeed,
+  diskIops,
+  diskThroughput,
   fileSystemsWritable,
   tmpUsable,
   cgroupVersion,
@@ -55,6 +64,7 @@ export const checks: readonly Check[] = [
   selinux,
   apparmorUos,
   firewall,
+  firewallOpenable,
   sshdUseDns,
   cgroupKmem,
   transparentHugepage,
@@ -70,12 +80,17 @@ export const checks: readonly Check[] = [
   productUuidUnique,
   macUnique,
   addressValid,
+  interfaceExists,
+  vipInSubnet,
+  vipFree,
   subnetsDisjoint,
   dockerBridgeRange,
   portsFree,
   portsOpen,
   mtuConsistent,
   latency,
+  bandwidth,
+  endpointReachable,
   defaultRoute,
   resolvConf,
   resolverAnswers,

@@ -17,36 +17,12 @@ export const notMade: readonly NotMade[] = [
     why: 'a rule of the cluster file: two hosts with one internal address, or one address and SSH port, are refused, with line and column, before any host is asked',
   },
   {
-    ids: ['interface-exists'],
-    why: 'the cluster file names addresses and no interfaces; `address-valid` looks for the interface that has the address',
-  },
-  {
     ids: ['ip-forward'],
     why: 'no requirement but a setting: prepare-hosts sets it, reads it again, and ends with an error where it does not stay',
   },
   {
     ids: ['registry-reachable'],
     why: 'only a pull tells whether address, mirror, certificate and login fit together, and a host that has the images needs none; the images that kubeadm init needs are pulled before it runs',
-  },
-  {
-    ids: ['endpoint-reachable'],
-    why: 'nobody answers there before the first control plane runs; `ports-open` probes port 6443 on the node addresses of the control planes',
-  },
-  {
-    ids: ['vip-free', 'vip-in-subnet'],
-    why: 'the cluster file has no virtual address; `controlPlaneEndpoint` is that of the control plane, or of a load balancer that somebody else runs',
-  },
-  {
-    ids: ['bandwidth'],
-    why: 'it takes seconds of full load on every link, where other traffic may run; `latency` and `mtu-consistent` cost a few packets',
-  },
-  {
-    ids: ['disk-iops', 'disk-throughput'],
-    why: 'they take large writes to disks that may be in use; what etcd suffers from is measured by `disk-speed`, with a hundred small writes',
-  },
-  {
-    ids: ['disk-quota'],
-    why: 'nothing here limits containers by project quota; `disk-filesystem` looks at what overlayfs needs',
   },
   {
     ids: ['ip-in-ip'],

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { Answers, Query } from '../ops/query.ts';
-import { parseEvidence, renderEvidence, sourceName, type EvidenceSource } from './evidence.ts';
+import { parseEvidence, renderEvidence, sourceName, type EvidenceSource, type FactSource } from './evidence.ts';
 import { factQueries } from './fact-queries.ts';
 
 type Answer = ReturnType<Answers>;
@@ -16,14 +16,14 @@ function printed(stdout: string, exitCode = 0, stderr = ''): Answer {
 }
 
 /** What is kept where one question has this answer and all others have none. */
-function kept(source: Exclude<EvidenceSource, 'peerProbe' | 'fsyncProbe'>, answer: Answer): string | undefined {
+function kept(source: FactSource, answer: Answer): string | undefined {
   const wanted: Query = factQueries[source];
   const seen = ((query: Query) => (query === wanted ? answer : { state: 'absent' })) as Answers;
   return parseEvidence(seen).get(source);
 }
 
 describe('parseEvidence', () => {
-  it.each<[string, Exclude<EvidenceSource, 'peerProbe' | 'fsyncProbe'>, Answer, string]>([
+  it.each<[string, FactSource, Answer, string]>([
     ['lines, with single blanks', 'uname', printed('a  b\tc\n\n'), 'a b c'],
     ['no headers', 'swaps', present('Filename Type Size\n/dev/sda2 partition 8\n'), '/dev/sda2 partition 8'],
     [

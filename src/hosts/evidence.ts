@@ -60,18 +60,30 @@ const shown = {
   cmdline: /\bcgroup\.memory=\S*/g,
   apparmor: everything,
   missingFeatures: (text) => (text.match(everything) ?? []).map((feature) => `no ${feature}`),
+  sysctlFiles: everything,
 } as const satisfies Partial<Record<keyof typeof factQueries, RegExp | ((text: string) => string[])>>;
 
-type FactSource = keyof typeof shown;
+export type FactSource = keyof typeof shown;
 
 /** What a check may read: an answer that facts are made of, or one of the measurements of probe-peers. */
-export type EvidenceSource = FactSource | 'peerProbe' | 'fsyncProbe';
+export type EvidenceSource = FactSource | keyof typeof measurementNames;
 
 /** What was read on one host, by source: lines of it, or in brackets why there are none. */
 export type Evidence = ReadonlyMap<EvidenceSource, string>;
 
+/** The measurements of probe-peers; they have no lines. */
+const measurementNames = {
+  peerProbe: 'probe of the ports and the MTU between the hosts',
+  fsyncProbe: 'dd oflag=dsync',
+  neighbourProbe: 'ip neigh (ARP)',
+  endpointProbe: 'TCP connection to the endpoint',
+  endpointName: 'getent ahosts',
+  bandwidthProbe: 'dd to the next host by TCP',
+  diskProbe: 'dd oflag=direct',
+} as const;
+
 /** Where the command line would say little or too much; the name of all others is that of the file or the command. */
-const names: Partial<Record<EvidenceSource, string>> = {
+const names: Partial<Record<FactSource, string>> = {
   tools: 'command -v',
   leftovers: 'find (paths of kubeadm, etcd and network plugins)',
   units: 'systemctl is-active',
@@ -81,16 +93,20 @@ const names: Partial<Record<EvidenceSource, string>> = {
   coreLimit: 'ulimit -c',
   missingFeatures: '/proc/filesystems, /proc/sys/net, modprobe -n',
   temporaryFolder: 'stat /tmp',
-  peerProbe: 'probe of the ports and the MTU between the hosts',
-  fsyncProbe: 'dd oflag=dsync',
+  sysctlFiles: '/etc/sysctl.conf, /etc/sysctl.d',
 };
 
 /** `/proc/swaps`, `ss -Hlntup`. */
 export function sourceName(source: EvidenceSource): string {
+  if (isMeasurement(source)) return measurementNames[source];
   const name = names[source];
-  if (name !== undefined || source === 'peerProbe' || source === 'fsyncProbe') return name ?? source;
+  if (name !== undefined) return name;
   const query = factQueries[source];
   return query.kind === 'file' ? query.path : query.argv.join(' ');
+}
+
+function isMeasurement(source: EvidenceSource): source is keyof typeof measurementNames {
+  return Object.hasOwn(measurementNames, source);
 }
 
 /** Keeps, bounded, what findings may have to show: their answers are let go of when facts are made. */

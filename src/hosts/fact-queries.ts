@@ -1,5 +1,6 @@
 import { hostPaths } from '../ops/host-paths.ts';
 import { commandQuery, fileQuery, type Query } from '../ops/query.ts';
+import { sysctlFilesQuery } from '../ops/sysctl-query.ts';
 import { toolsQuery } from '../ops/tools-query.ts';
 
 /** Tools that phases, kubeadm or kubelet call on a host; kubeadm's own preflight names most of them. */
@@ -18,6 +19,7 @@ export const leftoverPaths = [
 /** Their states tell of packet filters and of upgrades that nobody asks for. */
 export const probedUnits = [
   'firewalld.service', 'ufw.service', 'apt-daily-upgrade.timer', 'dnf-automatic.timer', 'dnf-automatic-install.timer', 'yum-cron.service',
+  'nftables.service', 'iptables.service',
 ] as const; // prettier-ignore
 
 /** `MOUNT ftype=N` for the XFS file systems of the paths that are there. Older xfs_info takes mount points only. */
@@ -78,7 +80,12 @@ export const factQueries = {
   dnfAutomatic: fileQuery('/etc/dnf/automatic.conf'),
   moduleTrees: commandQuery(['ls', '-1', '/lib/modules']),
   loadedModules: commandQuery(['head', '-n', '1', '/proc/modules']),
-  mounts: commandQuery(['grep', '-E', ' /(etc|usr|usr/local|var|var/lib|tmp)? ', '/proc/self/mounts']),
+  mounts: commandQuery([
+    'grep',
+    '-E',
+    ' /(etc|usr|usr/local|var|var/lib|var/lib/containerd|tmp)? ',
+    '/proc/self/mounts',
+  ]),
   temporaryFolder: fileQuery('/tmp', { content: false }),
   xfs: commandQuery(['/bin/sh', '-c', xfsInfo, 'sh', '/var/lib', '/var/lib/containerd']),
   useDns: commandQuery(['grep', '-rihsE', '^[[:space:]]*UseDNS', '/etc/ssh']),
@@ -88,6 +95,7 @@ export const factQueries = {
   cmdline: fileQuery('/proc/cmdline'),
   apparmor: fileQuery('/sys/module/apparmor/parameters/enabled'),
   missingFeatures: commandQuery(['/bin/sh', '-c', missingFeatures]),
+  sysctlFiles: sysctlFilesQuery,
   // Last: with the first one it tells how much of the round trip was the way there and back.
   clockAtEnd: commandQuery(['date', '-u', '+%s%3N']),
 } as const satisfies Record<string, Query>;

@@ -45,6 +45,8 @@ it('guesses nothing where nothing answers', async () => {
     upstreamNameservers: undefined,
     selinuxEnforcing: false,
     firewall: undefined,
+    ruleService: undefined,
+    sysctlFiles: '',
     automaticUpgrades: undefined,
     moduleTrees: [],
     hasLoadedModules: false,

@@ -34,13 +34,17 @@ export interface SettingsFacts {
   readonly selinuxEnforcing: boolean;
   /** The packet filter that is on: firewalld or ufw. */
   readonly firewall: 'firewalld' | 'ufw' | undefined;
+  /** The service that loads rules of a packet filter that somebody wrote by hand. */
+  readonly ruleService: string | undefined;
+  /** Lines `FILE:key = value` of the files with kernel parameters. */
+  readonly sysctlFiles: string;
   /** What installs upgrades by itself. */
   readonly automaticUpgrades: string | undefined;
   /** Kernel releases with a folder of modules. */
   readonly moduleTrees: readonly string[];
   /** True where the kernel has loaded modules, so it is not one with everything built in. */
   readonly hasLoadedModules: boolean;
-  /** Those that hold /, /etc, /usr, /usr/local, /var, /var/lib and /tmp. */
+  /** Those that hold /, /etc, /usr, /usr/local, /var, /var/lib, /var/lib/containerd and /tmp. */
   readonly mounts: readonly Mount[];
   /** Octal mode of /tmp; undefined where it is no folder. */
   readonly temporaryFolderMode: string | undefined;
@@ -74,6 +78,8 @@ export function parseSettings(seen: Answers): SettingsFacts {
     upstreamNameservers: resolved.state === 'present' ? parseNameservers(fileText(resolved)) : undefined,
     selinuxEnforcing: fileText(seen(q.selinux)).trim() === '1',
     firewall: firewallOf(units, fileText(seen(q.ufw)), seen(q.ufwAtBoot).state === 'present'),
+    ruleService: ['nftables.service', 'iptables.service'].find((unit) => units.has(unit)),
+    sysctlFiles: commandText(seen(q.sysctlFiles)),
     automaticUpgrades: automaticUpgradesOf(units, {
       apt: commandText(seen(q.aptUpgrades)),
       hasUnattendedUpgrade: commandText(seen(q.tools)).includes('/unattended-upgrade'),

@@ -87,6 +87,7 @@ function host(
     'ls -1 /lib/modules': '6.8.0-40-generic\n',
     'head -n 1 /proc/modules': 'overlay 151552 0 - Live 0x0\n',
     'grep -E': '/dev/sda1 / ext4 rw,relatime 0 0\n',
+    '/bin/sh -c grep -Hs': '/etc/sysctl.conf:vm.swappiness=10\n',
   };
   for (const [command, answer] of Object.entries({ ...usual, ...commands })) made.on(command, answer);
   return made;
@@ -141,6 +142,8 @@ describe('parseFacts', () => {
       upstreamNameservers: undefined,
       selinuxEnforcing: false,
       firewall: undefined,
+      ruleService: undefined,
+      sysctlFiles: '/etc/sysctl.conf:vm.swappiness=10\n',
       automaticUpgrades: undefined,
       moduleTrees: ['6.8.0-40-generic'],
       hasLoadedModules: true,

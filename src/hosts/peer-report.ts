@@ -18,6 +18,8 @@ export interface PeerReport {
   readonly slow: ReadonlyMap<string, number>;
   /** Ports that could not be listened on: `tcp/6443`. */
   readonly deaf: ReadonlySet<string>;
+  /** What came of the connection to the endpoint: open, refused, or why there was none; absent where it was not asked for. */
+  readonly endpoint?: string;
 }
 
 /** Names have no blanks. */
@@ -45,7 +47,8 @@ export function parsePeerReport(seen: Seen<CommandSeen>, names: readonly string[
   const silentLarge = new Set<string>();
   const slow = new Map<string, number>();
   const deaf = new Set<string>();
-  for (const [kind, first = '', second = ''] of lines) {
+  let endpoint: string | undefined;
+  for (const [kind, first = '', second = '', ...rest] of lines) {
     const peer = names[Number(first)] ?? '';
     if (kind === 'o') unreached.add(pairKey(peer, 'tcp', Number(second)));
     else if (kind === 't') silent.add(pairKey(peer, 'tcp', Number(second)));
@@ -53,6 +56,10 @@ export function parsePeerReport(seen: Seen<CommandSeen>, names: readonly string[
     else if (kind === 'm') silentLarge.add(peer);
     else if (kind === 'slow') slow.set(peer, Math.min(Number(second), slow.get(peer) ?? Number.POSITIVE_INFINITY));
     else if (kind === 'deaf') deaf.add(`${first}/${second}`);
+    else if (kind === 'endpoint') endpoint = [first, second, ...rest].join(' ').trim();
+    // What is still waited for at the end of the window.
+    else if (kind === 'e') endpoint = 'timed out';
   }
-  return { missing: undefined, startMs, upMs, endMs, unreached, silent, silentLarge, slow, deaf };
+  const report = { missing: undefined, startMs, upMs, endMs, unreached, silent, silentLarge, slow, deaf };
+  return endpoint === undefined ? report : { ...report, endpoint };
 }

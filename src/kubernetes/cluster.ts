@@ -4,6 +4,7 @@ import { createBastions, type Bastions } from '../hosts/bastions.ts';
 import type { Facts } from '../hosts/facts.ts';
 import type { Host } from '../hosts/host.ts';
 import type { PeerReport } from '../hosts/peer-report.ts';
+import type { Probed } from '../hosts/probed.ts';
 import type { ClusterConfig, HostConfig } from '../spec/schema.ts';
 
 /** One machine of the cluster file, connected and looked at. */
@@ -28,8 +29,8 @@ export interface Cluster {
   versions: ResolvedVersions | undefined;
   /** What the hosts found of each other, by name; filled by probe-peers, empty where nobody was asked to. */
   peers: ReadonlyMap<string, PeerReport>;
-  /** How long synchronous writes take where etcd will be (the slowest hundredth), by name; filled by probe-peers. */
-  fsyncMs: ReadonlyMap<string, number>;
+  /** What besides was measured on the hosts, by name; filled by probe-peers. */
+  probed: ReadonlyMap<string, Probed>;
   /** Identity of the cluster: that of the hosts, or a new one where none of them has any. Filled by run-prechecks. */
   clusterId: string;
   /** Closed after all hosts, at the end of the run. */
@@ -55,7 +56,7 @@ export function createCluster(
     members: [],
     versions: undefined,
     peers: new Map(),
-    fsyncMs: new Map(),
+    probed: new Map(),
     clusterId: '',
     bastions: createBastions(),
     files: new Map(),
@@ -69,6 +70,11 @@ export function ignoredChecks({ options, config }: Cluster): readonly string[] {
   return [...options.ignoreChecks, ...config.spec.checks.ignore];
 }
 
+/** True where the host says that it belongs to this cluster: what is there then is no leftover and no taken port. */
+export function belongsToCluster(member: Member, cluster: Cluster): boolean {
+  return member.facts.identity !== undefined && member.facts.identity.clusterName === cluster.config.metadata.name;
+}
+
 export function isControlPlane(member: Member): boolean {
   return member.config.roles.includes('control-plane');
 }
@@ -76,6 +82,11 @@ export function isControlPlane(member: Member): boolean {
 /** The interface that has the node address. */
 export function interfaceOf({ facts, nodeAddress }: Member): string | undefined {
   return facts.addresses.find(({ address }) => address === nodeAddress)?.interface;
+}
+
+/** The interface of the control plane that is given the virtual address. */
+export function virtualInterfaceOf(member: Member, cluster: Cluster): string | undefined {
+  return cluster.config.spec.kubernetes.virtualAddress?.interface ?? interfaceOf(member);
 }
 
 /** The control plane that kubeadm init runs on: the first of the file. */

@@ -17,7 +17,13 @@ export interface InitConfigInput {
 
 /** Where nodes and clients reach the API server. */
 export function apiEndpoint(config: ClusterConfig, firstNodeAddress: string): Endpoint {
-  return config.spec.kubernetes.controlPlaneEndpoint ?? { host: firstNodeAddress, port: apiPort };
+  return givenEndpoint(config) ?? { host: firstNodeAddress, port: apiPort };
+}
+
+/** The endpoint that the cluster file gives, by name or as a virtual address. */
+export function givenEndpoint(config: ClusterConfig): Endpoint | undefined {
+  const { controlPlaneEndpoint, virtualAddress } = config.spec.kubernetes;
+  return controlPlaneEndpoint ?? (virtualAddress && { host: virtualAddress.address, port: apiPort });
 }
 
 /** The file for `kubeadm init`, format kubeadm.k8s.io/v1beta4. */
@@ -134,15 +140,14 @@ function nodeRegistration(config: ClusterConfig, host: HostConfig, nodeAddress: 
 /** Names that the API server's certificate holds beyond kubeadm's own: all by which the control planes are reached. */
 function certificateNames(config: ClusterConfig, nodeAddress: string): string[] {
   const controlPlanes = config.spec.hosts.filter(({ roles }) => roles.includes('control-plane'));
-  const endpoint = config.spec.kubernetes.controlPlaneEndpoint;
+  const { controlPlaneEndpoint, virtualAddress } = config.spec.kubernetes;
+  const stable = [controlPlaneEndpoint?.host, virtualAddress?.address].filter((host) => host !== undefined);
   const names = controlPlanes.flatMap(({ name, address, internalAddress }) => [
     name,
     address,
     ...(internalAddress === undefined ? [] : [internalAddress]),
   ]);
-  return [
-    ...new Set([...names, nodeAddress, ...(endpoint === undefined ? [] : [endpoint.host]), '127.0.0.1', 'localhost']),
-  ];
+  return [...new Set([...names, nodeAddress, ...stable, '127.0.0.1', 'localhost'])];
 }
 
 function renderDocuments(documents: readonly object[]): string {

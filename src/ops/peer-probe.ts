@@ -1,6 +1,14 @@
 import { quote } from '../lib/quote.ts';
 import { commandQuery, type CommandQuery } from './query.ts';
 
+export const listenTools = ['systemd-socket-activate', 'socat'] as const;
+export type ListenTool = (typeof listenTools)[number];
+
+interface Endpoint {
+  readonly host: string;
+  readonly port: number;
+}
+
 /** A port that a host listens on while its peers try to reach it. */
 export interface ProbeListener {
   readonly protocol: 'tcp' | 'udp';
@@ -33,7 +41,9 @@ export interface PeerProbe {
   /** Who sends one to this host. */
   readonly largeFrom: readonly number[];
   /** What listens; undefined where the host has nothing that could. */
-  readonly listenWith: 'systemd-socket-activate' | 'socat' | undefined;
+  readonly listenWith: ListenTool | undefined;
+  /** Where the API server will be reached through somebody else, a load balancer: a TCP connection there is tried too. */
+  readonly endpoint?: Endpoint;
   /** A host that finds all peers, and is found by all, ends before. */
   readonly windowMs: number;
 }
@@ -51,6 +61,7 @@ export const quickMicros = 1000;
  *   o PEER PORT                    the TCP port was not reached
  *   t PEER PORT, u PEER PORT       what the peer was to send did not arrive, by TCP or UDP
  *   m PEER                         its large datagram did not arrive
+ *   endpoint open | refused | WHY  what came of the connection to the endpoint
  *
  * It leaves nothing behind: `timeout` ends it and everything that it started, whether or not somebody is still connected.
  */
@@ -69,6 +80,7 @@ function renderPeerProbe(probe: PeerProbe): string {
   return [
     `N=${quote(probe.token)} ME=${probe.self} A=${quote(probe.address)} WINDOW=${probe.windowMs}`,
     `LISTEN=${probe.listenWith ?? 'nothing'} UDP=${udpPort} LARGE=${largeBytes} QUICK=${quickMicros}`,
+    listenHelpers,
     helpers,
     'main() {',
     'open_pipe',
@@ -81,10 +93,11 @@ function renderPeerProbe(probe: PeerProbe): string {
       ([ports, group]) => `for port in ${ports}; do expect o $port ${group.map(({ peer }) => peer).join(' ')}; done`,
     ),
     `for peer in ${probe.largeFrom.join(' ')}; do LATE["m $peer"]=1; done`,
+    ...(probe.endpoint === undefined ? [] : ['WAIT[e]=1']),
     // UDP first: who reaches the TCP port may rely on the other one.
-    ...udp.map(({ port }) => `listen udp ${port}`),
+    ...udp.map(({ port }) => `listen udp ${port} >&4`),
     ...udp.map(({ port }) => `await udp ${port}`),
-    ...tcp.map(({ port }) => `listen tcp ${port}`),
+    ...tcp.map(({ port }) => `listen tcp ${port} >&4`),
     ...tcp.map(({ port }) => `await tcp ${port}`),
     'say up "$(clock)"',
     // NUMBER@ADDRESS, with a + where the large datagram goes.
@@ -92,6 +105,9 @@ function renderPeerProbe(probe: PeerProbe): string {
       const list = group.map(({ peer, address, isSentLarge }) => `${peer}@${address}${isSentLarge ? '+' : ''}`);
       return `for target in ${list.map(quote).join(' ')}; do probe "$target" ${ports} & JOBS="$JOBS $!"; TALKING=$((TALKING + 1)); done`;
     }),
+    ...(probe.endpoint === undefined
+      ? []
+      : [`try_endpoint ${quote(probe.endpoint.host)} ${probe.endpoint.port} & JOBS="$JOBS $!"`]),
     'collect',
     'stop',
     'for left in "${!WAIT[@]}" "${!LATE[@]}"; do say "$left"; done',
@@ -102,12 +118,29 @@ function renderPeerProbe(probe: PeerProbe): string {
   ].join('\n');
 }
 
+/** `listen PROTOCOL PORT` in bash, on the address $A with $LISTEN; what arrives goes to its stdout. */
+export const listenHelpers = String.raw`
+LISTENERS=
+bracket() { case $1 in *:*) printf '[%s]' "$1" ;; *) printf '%s' "$1" ;; esac; }
+family() { case $A in *:*) echo ip6 ;; *) echo ip4 ;; esac; }
+listen() {
+  case $LISTEN/$1 in
+    systemd-socket-activate/tcp) systemd-socket-activate -a -l "$(bracket "$A"):$2" /bin/sh -c 'exec cat <&3' 2>/dev/null & ;;
+    systemd-socket-activate/udp) systemd-socket-activate -d -l "$(bracket "$A"):$2" /bin/sh -c 'exec cat <&3' 2>/dev/null & ;;
+    socat/tcp) socat -u "TCP-LISTEN:$2,bind=$(bracket "$A"),pf=$(family),reuseaddr,fork" STDOUT 2>/dev/null & ;;
+    socat/udp) socat -u "UDP-RECV:$2,bind=$(bracket "$A"),pf=$(family)" STDOUT 2>/dev/null & ;;
+    *) return ;;
+  esac
+  LISTENERS="$LISTENERS $!"
+}
+`;
+
 /**
  * The receivers write what arrives to one pipe, which the main shell reads until all that was expected has come or the window
  * is over. A datagram has no answer: whether it arrived is told by the host that received it.
  */
 const helpers = String.raw`
-JOBS= LISTENERS= TALKING=0
+JOBS= TALKING=0
 declare -A WAIT LATE
 say() { printf '%s\n' "$*"; }
 clock() { date +%s%3N; }
@@ -117,18 +150,6 @@ expect() {
   for peer; do WAIT["$kind $peer $port"]=1; done
 }
 open_pipe() { exec 4<> <(:); }
-bracket() { case $1 in *:*) printf '[%s]' "$1" ;; *) printf '%s' "$1" ;; esac; }
-listen() {
-  case $LISTEN/$1 in
-    systemd-socket-activate/tcp) systemd-socket-activate -a -l "$(bracket "$A"):$2" /bin/sh -c 'exec cat <&3' >&4 2>/dev/null & ;;
-    systemd-socket-activate/udp) systemd-socket-activate -d -l "$(bracket "$A"):$2" /bin/sh -c 'exec cat <&3' >&4 2>/dev/null & ;;
-    socat/tcp) socat -u "TCP-LISTEN:$2,bind=$(bracket "$A"),pf=$(family),reuseaddr,fork" STDOUT >&4 2>/dev/null & ;;
-    socat/udp) socat -u "UDP-RECV:$2,bind=$(bracket "$A"),pf=$(family)" STDOUT >&4 2>/dev/null & ;;
-    *) return ;;
-  esac
-  LISTENERS="$LISTENERS $!"
-}
-family() { case $A in *:*) echo ip6 ;; *) echo ip4 ;; esac; }
 # A port that is not bound within a second will not be.
 await() {
   local hex i
@@ -204,6 +225,21 @@ datagrams() {
     [ "$2" = 0 ] || tell_large "$1" "$UDP" "$2"
   done
 }
+# The listener behind the endpoint may come up later than this.
+try_endpoint() {
+  local why i
+  for ((i = 0; i < 4; i++)); do
+    why=$(timeout 2 /bin/bash -c 'exec 5<>"/dev/tcp/$1/$2"' sh "$1" "$2" 2>&1)
+    case $? in
+      0) why=open; break ;;
+      124) why='timed out'; break ;;
+    esac
+    why=${'$'}{why%%${'$'}'\n'*} why=${'$'}{why##*: }
+    case $why in *refused) why=refused ;; esac
+    sleep 0.3
+  done
+  printf 'e %s\n' "$why" >&4
+}
 collect() {
   local kind a b c rest until
   micros
@@ -224,6 +260,10 @@ take() {
       [ "$c" -le "$QUICK" ] || say slow "$a" "$c"
       ;;
     t | u) [ "$a" != "$N" ] || unset "WAIT[$kind $c $b]" ;;
+    e)
+      unset "WAIT[e]"
+      say endpoint "$a${'$'}{b:+ $b}${'$'}{c:+ $c}${'$'}{rest:+ $rest}"
+      ;;
     # Waited for by nobody: the large ones follow the small ones.
     m) [ "$a" != "$N" ] || unset "LATE[m $c]" ;;
   esac

@@ -41,7 +41,9 @@ async function gatherMember(cluster: Cluster, config: HostConfig, signal: AbortS
     const nodeAddress =
       config.internalAddress ??
       addressOf(
-        facts.addresses.map(({ address }) => address),
+        facts.addresses
+          .map(({ address }) => address)
+          .filter((address) => address !== cluster.config.spec.kubernetes.virtualAddress?.address),
         config,
       );
     return { config, host, facts, nodeAddress };

@@ -12,6 +12,7 @@ import {
   removeRulesStep,
   removeServiceStep,
 } from '../kubernetes/reset-steps.ts';
+import { virtualAddressPath, virtualAddressUnit } from '../kubernetes/virtual-address-step.ts';
 import type { Action } from '../ops/action.ts';
 import { fileQuery } from '../ops/query.ts';
 import { absentStep, customStep } from '../steps/edit-step.ts';
@@ -46,6 +47,7 @@ function resetSteps(member: Member, cluster: Cluster): Step[] {
       ['/etc/systemd/system/kubelet.service', '/etc/systemd/system/kubelet.service.d'],
       [],
     ),
+    ...(isControlPlane(member) ? [removeServiceStep(virtualAddressUnit, [virtualAddressPath], [])] : []),
     ...runtimeSteps(member, cluster),
     ...['kubeadm', 'kubelet', 'kubectl', 'crictl', 'cni-plugins', 'runc', 'containerd'].map(removeArtifactStep),
     absentStep('crictl-config', '/etc/crictl.yaml'),

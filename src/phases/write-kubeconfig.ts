@@ -4,6 +4,7 @@ import { z } from 'zod';
 import type { ClusterPhase } from '../engine/phase.ts';
 import { InstallerError } from '../errors.ts';
 import { firstControlPlane, type Cluster } from '../kubernetes/cluster.ts';
+import { givenEndpoint } from '../kubernetes/kubeadm-config.ts';
 import { formatEndpoint } from '../spec/formats.ts';
 import { apiPort, kubernetesPaths } from '../kubernetes/paths.ts';
 import { fileQuery } from '../ops/query.ts';
@@ -27,7 +28,7 @@ export function writeKubeconfig(path: string): ClusterPhase<Cluster> {
           remedy: 'see whether the control plane was made, then run again',
         });
       }
-      const endpoint = cluster.config.spec.kubernetes.controlPlaneEndpoint;
+      const endpoint = givenEndpoint(cluster.config);
       const server = formatEndpoint(endpoint ?? { host: config.local ? nodeAddress : config.address, port: apiPort });
       const text = renderKubeconfig(seen.value.content ?? '', server, (secret) => context.emitter.addSecret(secret));
       cluster.kubeconfigFile = path;

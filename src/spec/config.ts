@@ -42,12 +42,22 @@ export const checkThresholds = {
   roundTripMs: 30,
   resolverMs: 1000,
   fsyncMs: 10,
+  bandwidthMbits: 1000,
+  diskIops: 500,
+  diskMBs: 200,
 } as const;
+
+/** What is measured where the file asks for it: it loads links and disks for seconds. */
+export const measurements = ['bandwidth', 'disk'] as const;
+export type Measurement = (typeof measurements)[number];
 
 export interface ChecksConfig {
   readonly ignore: readonly string[];
   readonly severities: Readonly<Record<string, 'error' | 'warning' | 'info'>>;
   readonly thresholds: Readonly<Record<keyof typeof checkThresholds, number>>;
+  readonly measure: readonly Measurement[];
+  /** True: images must lie on a file system with project quotas. */
+  readonly projectQuota: boolean;
 }
 
 /** How one host is reached; all paths are absolute. */
@@ -108,6 +118,15 @@ export interface KubernetesConfig {
   readonly kubeProxy: JsonObject;
   readonly ignorePreflightErrors: readonly string[];
   readonly controlPlaneEndpoint?: Endpoint;
+  readonly virtualAddress?: VirtualAddress;
+}
+
+/** An address beside that of its host: the control plane holds it, and it stays the same when the machine is replaced. */
+export interface VirtualAddress {
+  /** IPv4. */
+  readonly address: string;
+  /** Of the control plane; absent: the one that has the node address. */
+  readonly interface?: string;
 }
 
 export interface NetworkConfig {

@@ -36,6 +36,10 @@ export const checkAddress: Check = (text) => {
 
 export const checkIp: Check = (text) => (parseIp(text) === undefined ? `"${text}" is not an IP address` : undefined);
 
+/** As the kernel takes it (dev_valid_name), without the signs that would need quoting. */
+export const checkInterfaceName: Check = (text) =>
+  /^[A-Za-z0-9][A-Za-z0-9_.-]{0,14}$/.test(text) ? undefined : `"${text}" is not the name of a network interface`;
+
 export const checkCidr: Check = (text) => {
   const cidr = parseCidr(text);
   if (cidr === undefined) return `"${text}" is not a network in CIDR form, such as 10.244.0.0/16`;

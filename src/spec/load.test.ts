@@ -51,12 +51,17 @@ describe('a valid file', () => {
           },
           "checks": {
             "ignore": [],
+            "measure": [],
+            "projectQuota": false,
             "severities": {},
             "thresholds": {
+              "bandwidthMbits": 1000,
               "clockSkewMs": 1000,
               "controlPlaneMemoryMiB": 1700,
               "cpuCores": 2,
               "diskFreeGiB": 20,
+              "diskIops": 500,
+              "diskMBs": 200,
               "fsyncMs": 10,
               "resolverMs": 1000,
               "roundTripMs": 30,

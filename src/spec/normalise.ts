@@ -108,7 +108,7 @@ function normaliseHost(host: FileHost, ssh: SshConfig, bases: PathBases): HostCo
 
 function normaliseKubernetes(kubernetes: ClusterFile['spec']['kubernetes']): KubernetesConfig {
   const endpoint = kubernetes.controlPlaneEndpoint;
-  const { kubelet, kubeProxy, ignorePreflightErrors } = kubernetes;
+  const { kubelet, kubeProxy, ignorePreflightErrors, virtualAddress } = kubernetes;
   return {
     kubelet,
     kubeProxy,
@@ -116,6 +116,7 @@ function normaliseKubernetes(kubernetes: ClusterFile['spec']['kubernetes']): Kub
     ...withoutUndefined({
       version: kubernetes.version,
       controlPlaneEndpoint: endpoint === undefined ? undefined : parseEndpoint(endpoint, defaultApiPort),
+      virtualAddress: virtualAddress === undefined ? undefined : withoutUndefined(virtualAddress),
     }),
   };
 }

@@ -11,6 +11,7 @@ import {
 import type { ClusterConfig } from './config.ts';
 import type { Issue, YamlPath } from './problems.ts';
 import type { Rule } from './rule.ts';
+import { unusableNetworkOf, virtualAddressPath } from './rules-virtual-address.ts';
 
 type Spec = ClusterConfig['spec'];
 type SubnetField = 'podSubnets' | 'serviceSubnets';
@@ -85,6 +86,7 @@ function addressesOf(spec: Spec): NamedAddress[] {
     ],
   );
   texts.push([['spec', 'kubernetes', 'controlPlaneEndpoint'], spec.kubernetes.controlPlaneEndpoint?.host]);
+  texts.push([virtualAddressPath, spec.kubernetes.virtualAddress?.address]);
   return texts.flatMap(([path, text]) => {
     const ip = text === undefined ? undefined : parseIp(text);
     return text === undefined || ip === undefined ? [] : [{ path, text, ip }];
@@ -106,9 +108,6 @@ const addressesOutsideSubnets: Rule = {
   },
 };
 
-/** Networks that no node can have its address in: this host, loopback, link-local, multicast and above. */
-const unusable = ['0.0.0.0/8', '127.0.0.0/8', '169.254.0.0/16', '224.0.0.0/3', '::/127', 'fe80::/10', 'ff00::/8'];
-
 const usableNodeAddresses: Rule = {
   id: 'usable-node-addresses',
   reads: ['hosts', 'network'],
@@ -118,7 +117,7 @@ const usableNodeAddresses: Rule = {
       const ip = host.internalAddress === undefined ? undefined : parseIp(host.internalAddress);
       if (host.internalAddress === undefined || ip === undefined) return [];
       const path = ['spec', 'hosts', index, host.internalAddress === host.address ? 'address' : 'internalAddress'];
-      const within = unusable.map(parseCidr).find((cidr) => cidr !== undefined && cidrContains(cidr, ip));
+      const within = unusableNetworkOf(ip);
       if (within !== undefined) {
         const reason = `${host.internalAddress} (in ${formatCidr(within)}) cannot be the address of a node; give internalAddress`;
         return [{ path, reason }];

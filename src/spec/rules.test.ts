@@ -2,7 +2,14 @@ import { describe, expect, it } from 'vitest';
 import { parseClusterConfig } from './load.ts';
 import { type Issue, formatPath } from './problems.ts';
 import { checkRules, clusterRules } from './rules.ts';
-import type { ClusterConfig, HostConfig, KubernetesConfig, PackageRepository, NetworkConfig } from './schema.ts';
+import type {
+  ClusterConfig,
+  Endpoint,
+  HostConfig,
+  KubernetesConfig,
+  PackageRepository,
+  NetworkConfig,
+} from './schema.ts';
 
 type Spec = ClusterConfig['spec'];
 
@@ -31,6 +38,9 @@ const network = (change: Partial<NetworkConfig>, more: Partial<Spec> = {}): Part
 const kubernetes = (change: Partial<KubernetesConfig>): Partial<Spec> => ({
   kubernetes: { ...base.kubernetes, ...change },
 });
+const virtualPath = 'spec.kubernetes.virtualAddress.address';
+const virtual = (address = '10.0.0.100', controlPlaneEndpoint?: Endpoint): Partial<Spec> =>
+  kubernetes({ virtualAddress: { address }, ...(controlPlaneEndpoint === undefined ? {} : { controlPlaneEndpoint }) });
 const hostSettings = (change: Partial<Spec['hostSettings']>): Partial<Spec> => ({
   hostSettings: { ...base.hostSettings, ...change },
 });
@@ -299,6 +309,45 @@ describe.each<{ id: string; holds: Partial<Spec>[]; breaks: [Partial<Spec>, stri
       [
         repositories({ suites: ['x'] }),
         'spec.hostSettings.packageRepositories.repositories[0]: suites need components, such as main',
+      ],
+    ],
+  },
+  {
+    id: 'usable-virtual-address',
+    holds: [{}, virtual()],
+    breaks: [
+      [
+        virtual('fd00::100'),
+        `${virtualPath}: fd00::100 must be IPv4: this version holds no IPv6 address for the API server`,
+      ],
+      [virtual('127.0.0.9'), `${virtualPath}: 127.0.0.9 cannot be the address of an API server`],
+      [
+        { ...virtual(), ...network(ipv6) },
+        `${virtualPath}: the first family of podSubnets is IPv6, and a virtual address is IPv4`,
+      ],
+    ],
+  },
+  {
+    id: 'virtual-address-of-no-host',
+    holds: [{}, virtual()],
+    breaks: [
+      [virtual('10.0.0.1'), `${virtualPath}: 10.0.0.1 is the address of the host cp; it must be one of its own`],
+    ],
+  },
+  {
+    id: 'endpoint-leads-to-virtual-address',
+    holds: [
+      virtual('10.0.0.100', { host: 'api.example.com', port: 6443 }),
+      virtual('10.0.0.100', { host: '10.0.0.100', port: 6443 }),
+    ],
+    breaks: [
+      [
+        virtual('10.0.0.100', { host: '10.0.0.50', port: 6443 }),
+        'spec.kubernetes.controlPlaneEndpoint: 10.0.0.50 is not the virtual address 10.0.0.100; leave one of them out',
+      ],
+      [
+        virtual('10.0.0.100', { host: 'api.example.com', port: 443 }),
+        'spec.kubernetes.controlPlaneEndpoint: the port must be 6443: nothing forwards another one at a virtual address',
       ],
     ],
   },

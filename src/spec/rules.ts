@@ -2,6 +2,7 @@ import type { ClusterConfig } from './config.ts';
 import { hostSettingsRules } from './rules-host-settings.ts';
 import { hostRules } from './rules-hosts.ts';
 import { networkRules } from './rules-network.ts';
+import { virtualAddressRules } from './rules-virtual-address.ts';
 import type { Rule } from './rule.ts';
 import type { Issue } from './problems.ts';
 
@@ -25,6 +26,7 @@ const overridesWithoutIdentity: Rule = {
 export const clusterRules: readonly Rule[] = [
   ...hostRules,
   ...networkRules,
+  ...virtualAddressRules,
   ...hostSettingsRules,
   overridesWithoutIdentity,
 ];

@@ -4,6 +4,7 @@ import {
   defaultApiPort,
   hostRoles,
   knownHostsPolicies,
+  measurements,
   networkPlugins,
   sshDefaults,
 } from './config.ts';
@@ -15,6 +16,7 @@ import {
   checkContainerdVersion,
   checkEndpoint,
   checkHostName,
+  checkInterfaceName,
   checkIp,
   checkKubernetesVersion,
   checkLabelKey,
@@ -137,9 +139,21 @@ const kubernetes = z.strictObject({
   controlPlaneEndpoint: text(checkEndpoint, 'host[:port]')
     .optional()
     .meta({
-      fieldDefault: 'the address of the control plane',
+      fieldDefault: 'virtualAddress, else the address of the control plane',
       description: `Stable address of the API server; the port defaults to ${defaultApiPort}.`,
     }),
+  virtualAddress: z
+    .strictObject({
+      address: text(checkIp, 'IPv4').describe('The address: in the subnet of the interface, and held by nobody else.'),
+      interface: text(checkInterfaceName, 'interface').optional().meta({
+        fieldDefault: 'that of the node address',
+        description: 'Interface of the control plane that is given the address.',
+      }),
+    })
+    .optional()
+    .describe(
+      'An address of its own for the API server. The control plane holds it, from boot on, and the cluster goes on when another machine takes its place with the same address. With one control plane there is nobody to fail over to.',
+    ),
 });
 
 const cidrList = z.array(text(checkCidr, 'CIDR')).min(1).max(2);
@@ -231,6 +245,18 @@ const thresholds = z.strictObject({
     checkThresholds.fsyncMs,
     'Check disk-speed: a longer time for the slowest hundredth of small synchronous writes is a warning.',
   ),
+  bandwidthMbits: threshold(
+    checkThresholds.bandwidthMbits,
+    'Check bandwidth, where it is measured: less (in Mbit/s) is a warning.',
+  ),
+  diskIops: threshold(
+    checkThresholds.diskIops,
+    'Check disk-iops, where it is measured: fewer writes of 4 KiB a second are a warning.',
+  ),
+  diskMBs: threshold(
+    checkThresholds.diskMBs,
+    'Check disk-throughput, where it is measured: less (in MB/s) is a warning.',
+  ),
 });
 
 const checks = z.strictObject({
@@ -243,6 +269,16 @@ const checks = z.strictObject({
     .default({})
     .describe('What the findings of a check count as, in place of what they usually do.'),
   thresholds: thresholds.prefault({}).describe('What the checks compare with.'),
+  measure: z
+    .array(z.enum(measurements))
+    .default([])
+    .describe(
+      'What is measured besides, on hosts that hold no cluster yet; it loads them for some seconds. bandwidth: each host sends to the next one of the file as fast as it can. disk: each host writes and removes a file of 256 MiB at most.',
+    ),
+  projectQuota: z
+    .boolean()
+    .default(false)
+    .describe('True: the file system of /var/lib/containerd must be mounted with project quotas.'),
 });
 
 /** The cluster file as it is written; normaliseClusterFile makes the ClusterConfig of it. */

@@ -157,20 +157,27 @@ function ufwStep(input: OpenPortsInput): Step {
   });
 }
 
-/** Rules that somebody wrote into a file of their own are theirs. */
+/** They load rules that somebody wrote into a file of their own. */
+export const ruleServices = ['nftables.service', 'iptables.service'] as const;
+
+/** Such rules are their author's: why they are not changed, and what to do. */
+export function rulesByHand(unit: string, input: Omit<OpenPortsInput, 'id'>): { reason: string; remedy: string } {
+  return {
+    reason: `${unit} loads rules of your own, which the installer does not rewrite`,
+    remedy: `let these pass in them and set firewall: leave, or set firewall: disable: ${input.ports.map(({ port, protocol }) => `${port}/${protocol}`).join(', ')}, and everything from ${input.networks.join(', ')}`,
+  };
+}
+
 function bareRulesStep(input: OpenPortsInput): Step {
-  const queries = ['nftables.service', 'iptables.service'].map((unit) => serviceQuery(unit));
+  const queries = ruleServices.map((unit) => serviceQuery(unit));
   return customStep(input.id, queries, (seen) => {
     const active = queries.find((query) => {
       const answer = seen(query);
       return answer.state === 'present' && answer.value.activeState === 'active';
     });
     if (active === undefined) return noChanges;
-    return blocked(
-      'FIREWALL_BY_HAND',
-      `${active.unit} loads rules of your own, which the installer does not rewrite`,
-      `let these pass in them and set firewall: leave, or set firewall: disable: ${input.ports.map(({ port, protocol }) => `${port}/${protocol}`).join(', ')}, and everything from ${input.networks.join(', ')}`,
-    );
+    const { reason, remedy } = rulesByHand(active.unit, input);
+    return blocked('FIREWALL_BY_HAND', reason, remedy);
   });
 }
 

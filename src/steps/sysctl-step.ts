@@ -1,5 +1,6 @@
 import { blocked, changes, noChanges, type Step, type StepPlan } from '../engine/step.ts';
 import { commandQuery, fileQuery } from '../ops/query.ts';
+import { sysctlFilesQuery as elsewhere } from '../ops/sysctl-query.ts';
 
 export interface SysctlSetting {
   readonly key: string;
@@ -13,9 +14,6 @@ export interface SysctlSetting {
   /** A list of ports and ranges: what is in it already stays. */
   readonly addsPorts?: boolean;
 }
-
-/** Settings by somebody else: lines `FILE:key = value` of everything that is read at boot beside our file. */
-const elsewhere = commandQuery(['/bin/sh', '-c', 'grep -Hs "^[^#;]*=" /etc/sysctl.conf /etc/sysctl.d/*.conf; exit 0']);
 
 interface Row {
   readonly setting: SysctlSetting;
@@ -52,10 +50,12 @@ export function sysctlStep(id: string, path: string, settings: readonly SysctlSe
         const other = foreign.get(setting.key);
         const wanted = wantedValue(setting, current, parseSetting(content, setting.key));
         if (other === undefined || isEnough(setting, other.value, wanted)) rows.push({ setting, current, wanted });
-        else if (setting.isOwn !== true && setting.isRequired !== true)
+        else if (!isFirm(setting))
           rows.push({ setting, current, wanted: current ?? other.value, keptFrom: other.file });
-        else if (isReadLater(other.file, path)) return conflict(setting, other);
-        else rows.push({ setting, current, wanted });
+        else if (isReadLater(other.file, path)) {
+          const { reason, remedy } = conflict(setting, other);
+          return blocked('SYSCTL_CONFLICT', reason, remedy);
+        } else rows.push({ setting, current, wanted });
       }
       return planRows(path, fileSeen.state === 'present' ? content : undefined, rows);
     },
@@ -171,13 +171,39 @@ function renderSysctlFile(rows: readonly Row[]): string {
   return `# Written by the installer for Kubernetes; installer reset and restore-host take it away.\n${lines.join('')}`;
 }
 
-function conflict(setting: SysctlSetting, other: Elsewhere): StepPlan {
-  const why = setting.isOwn === true ? 'the cluster file wants' : 'Kubernetes needs';
-  return blocked(
-    'SYSCTL_CONFLICT',
-    `${why} ${setting.key} = ${setting.value}, but ${other.file}, which is read later at boot, sets ${other.value}`,
-    `take ${setting.key} out of ${other.file} on the host${setting.isOwn === true ? ', or out of the cluster file' : ''}, then run again`,
-  );
+export interface SysctlConflict {
+  readonly key: string;
+  readonly reason: string;
+  readonly remedy: string;
+}
+
+/** What would undo settings that must hold, by the text of the other files; `path` is our own. */
+export function sysctlConflicts(
+  settings: readonly SysctlSetting[],
+  elsewhereText: string,
+  path: string,
+): SysctlConflict[] {
+  const foreign = parseElsewhere(elsewhereText, path);
+  return settings.filter(isFirm).flatMap((setting) => {
+    const other = foreign.get(setting.key);
+    const isHarmless =
+      other === undefined || isEnough(setting, other.value, setting.value) || !isReadLater(other.file, path);
+    return isHarmless ? [] : [conflict(setting, other)];
+  });
+}
+
+/** It must hold, whatever another file says. */
+function isFirm({ isOwn, isRequired }: SysctlSetting): boolean {
+  return isOwn === true || isRequired === true;
+}
+
+function conflict({ key, value, isOwn }: SysctlSetting, other: Elsewhere): SysctlConflict {
+  const why = isOwn === true ? 'the cluster file wants' : 'Kubernetes needs';
+  return {
+    key,
+    reason: `${why} ${key} = ${value}, but ${other.file}, which is read later at boot, sets ${other.value}`,
+    remedy: `take ${key} out of ${other.file} on the host${isOwn === true ? ', or out of the cluster file' : ''}, then run again`,
+  };
 }
 
 function unreadable(path: string, reason: string): StepPlan {

@@ -23,6 +23,8 @@ export const kernelModules: Tuning = {
   },
 };
 
+export const sysctlFile = '/etc/sysctl.d/90-installer.conf';
+
 export const kernelParameters: Tuning = {
   id: 'kernel-parameters',
   title: 'Kernel parameters',
@@ -35,7 +37,7 @@ export const kernelParameters: Tuning = {
   source:
     'Kubernetes, "Container runtimes"; kubelet, setupKernelTunables; host requirements of the guides, "Tuning that the guides ask for"',
   undo: `${removed}, and each value is set to what it was before, unless somebody set it anew`,
-  steps: (_, cluster) => [sysctlStep('kernel-parameters', '/etc/sysctl.d/90-installer.conf', kernelSettings(cluster))],
+  steps: (_, cluster) => [sysctlStep('kernel-parameters', sysctlFile, kernelSettings(cluster))],
 };
 
 export const transparentHugepages: Tuning = {

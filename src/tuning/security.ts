@@ -1,6 +1,6 @@
-import { interfaceOf } from '../kubernetes/cluster.ts';
+import { interfaceOf, type Cluster, type Member } from '../kubernetes/cluster.ts';
 import { portsOf } from '../kubernetes/firewall-ports.ts';
-import { firewallUnits, openPortsSteps, ufwOffStep } from '../steps/firewall-steps.ts';
+import { firewallUnits, openPortsSteps, ufwOffStep, type OpenPortsInput } from '../steps/firewall-steps.ts';
 import { selinuxStep } from '../steps/selinux-step.ts';
 import { unitsOffStep } from '../steps/unit-off-step.ts';
 import { settingsOf, type Tuning } from './tuning.ts';
@@ -17,18 +17,21 @@ export const firewall: Tuning = {
   undo: 'with `open`: the files of the firewall are put back and it reads them. With `disable`: each service is enabled and started again that was, and ufw loads its rules',
   steps(member, cluster) {
     const { firewall: wanted } = settingsOf(cluster);
-    const { podSubnets, serviceSubnets } = cluster.config.spec.network;
     if (wanted === 'leave') return [];
     if (wanted === 'disable') return [unitsOffStep('firewall', firewallUnits), ufwOffStep('ufw')];
-    const input = {
-      id: 'firewall',
-      ports: portsOf(member, cluster),
-      networks: [...podSubnets, ...serviceSubnets],
-      interface: interfaceOf(member),
-    };
-    return openPortsSteps(member.facts.firewall, input);
+    return openPortsSteps(member.facts.firewall, { id: 'firewall', ...openingOf(member, cluster) });
   },
 };
+
+/** What must pass through the firewall of a host. */
+export function openingOf(member: Member, cluster: Cluster): Omit<OpenPortsInput, 'id'> {
+  const { podSubnets, serviceSubnets } = cluster.config.spec.network;
+  return {
+    ports: portsOf(member, cluster),
+    networks: [...podSubnets, ...serviceSubnets],
+    interface: interfaceOf(member),
+  };
+}
 
 export const selinux: Tuning = {
   id: 'selinux',

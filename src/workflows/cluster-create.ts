@@ -6,6 +6,7 @@ import { configureComponents } from '../phases/configure-components.ts';
 import { connect } from '../phases/connect.ts';
 import { completeImages, distributeImages, pullInitImages } from '../phases/distribute-images.ts';
 import { gatherFacts } from '../phases/gather-facts.ts';
+import { holdVirtualAddress } from '../phases/hold-virtual-address.ts';
 import { initControlPlane } from '../phases/init-control-plane.ts';
 import { installCni } from '../phases/install-cni.ts';
 import { installKubernetes } from '../phases/install-kubernetes.ts';
@@ -47,6 +48,7 @@ export function clusterCreatePhases(
     prepareHosts,
     installRuntime,
     installKubernetes,
+    holdVirtualAddress,
     pullInitImages,
     distributeImages,
     initControlPlane(runId),

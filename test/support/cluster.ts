@@ -60,6 +60,8 @@ export function goodFacts(index: number, given: Partial<Facts> = {}): Facts {
     upstreamNameservers: undefined,
     selinuxEnforcing: false,
     firewall: undefined,
+    ruleService: undefined,
+    sysctlFiles: '',
     automaticUpgrades: undefined,
     moduleTrees: ['6.8.0-40-generic'],
     hasLoadedModules: true,

@@ -3,6 +3,7 @@ import { pairKey, type PeerReport } from '../../hosts/peer-report.ts';
 import type { Cluster, Member } from '../../kubernetes/cluster.ts';
 import { opensFirewall } from '../../kubernetes/firewall-ports.ts';
 import { neededPorts, rendezvousPort, type NeededPort } from '../../kubernetes/peer-ports.ts';
+import { listenToolOf } from '../../kubernetes/probe-plan.ts';
 import type { ClusterCheck } from '../check.ts';
 import { willBeOpened } from '../host/security.ts';
 import { blame, namesOf, type FailedPair } from './blame.ts';
@@ -84,10 +85,6 @@ export function overlapOf(
   const begin = Math.max(source.startMs - ofFrom, target.upMs - ofTo);
   const end = Math.min(source.endMs - ofFrom, target.endMs - ofTo);
   return end - begin;
-}
-
-export function listenToolOf({ facts }: Member): string | undefined {
-  return ['systemd-socket-activate', 'socat'].find((tool) => facts.tools.has(tool));
 }
 
 /** One finding for a port of a host, whoever does not reach it; and one for a host that reaches nobody. */

@@ -13,7 +13,7 @@ export const diskSpeed: HostCheck = {
   reads: ['fsyncProbe'],
   run(member, cluster) {
     const { fsyncMs } = cluster.config.spec.checks.thresholds;
-    const measured = cluster.fsyncMs.get(member.config.name);
+    const measured = cluster.probed.get(member.config.name)?.fsyncMs;
     return measured === undefined || measured <= fsyncMs
       ? []
       : [{ actual: `99 of 100 within ${measured.toFixed(1)} ms`, seen: `slowest hundredth ${measured.toFixed(2)} ms` }];

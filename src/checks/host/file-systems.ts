@@ -17,6 +17,25 @@ export const diskFilesystem: HostCheck = {
     })),
 };
 
+export const diskQuota: HostCheck = {
+  id: 'disk-quota',
+  scope: 'host',
+  title: 'No project quotas',
+  severity: 'error',
+  expected:
+    'where spec.checks.projectQuota is true: /var/lib/containerd is on a file system with project quotas (prjquota)',
+  remedy:
+    'mount the file system with prjquota (XFS; for / with rootflags=prjquota; ext4 needs the feature project), or leave spec.checks.projectQuota out',
+  source: 'xfs(5), mount options: prjquota; host requirements: project quota when asked',
+  reads: ['mounts'],
+  run({ facts }, cluster) {
+    if (!cluster.config.spec.checks.projectQuota) return [];
+    const mount = mountOf(facts.mounts, '/var/lib/containerd');
+    if (mount === undefined || mount.options.some((option) => option === 'prjquota' || option === 'pquota')) return [];
+    return [{ actual: `${mount.path} is mounted without prjquota`, about: isLineOf(mount) }];
+  },
+};
+
 /** /etc, /var/lib and /usr/local are what the installer writes to. */
 export const fileSystemsWritable: HostCheck = {
   id: 'file-systems-writable',

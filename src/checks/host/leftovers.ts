@@ -1,5 +1,5 @@
-import { versionsOf } from '../../kubernetes/cluster.ts';
-import { belongsToCluster, type HostCheck } from '../check.ts';
+import { belongsToCluster, versionsOf } from '../../kubernetes/cluster.ts';
+import type { HostCheck } from '../check.ts';
 
 export const noLeftovers: HostCheck = {
   id: 'no-leftovers',

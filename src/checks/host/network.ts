@@ -1,5 +1,5 @@
-import { isControlPlane } from '../../kubernetes/cluster.ts';
-import { belongsToCluster, notChecked, type HostCheck } from '../check.ts';
+import { belongsToCluster, isControlPlane } from '../../kubernetes/cluster.ts';
+import { notChecked, type HostCheck } from '../check.ts';
 
 /** Source: Kubernetes' documentation, "Ports and protocols". */
 const nodePorts = [10248, 10249, 10250, 10256];

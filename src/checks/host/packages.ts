@@ -1,5 +1,6 @@
 import { cidrContains, parseCidr, parseIp } from '../../spec/cidr.ts';
-import { belongsToCluster, type HostCheck } from '../check.ts';
+import { belongsToCluster } from '../../kubernetes/cluster.ts';
+import type { HostCheck } from '../check.ts';
 
 /** Where packages put programs, and where this installer does. */
 const usualFolders = ['/usr/bin', '/bin', '/usr/sbin', '/sbin'];

@@ -1,6 +1,6 @@
 import { cidrContains, cidrsOverlap, parseCidr, parseIp, type Cidr } from '../../spec/cidr.ts';
-import type { Cluster, Member } from '../../kubernetes/cluster.ts';
-import { belongsToCluster, type Found, type HostCheck } from '../check.ts';
+import { belongsToCluster, type Cluster, type Member } from '../../kubernetes/cluster.ts';
+import type { Found, HostCheck } from '../check.ts';
 
 interface Subnet {
   readonly what: string;

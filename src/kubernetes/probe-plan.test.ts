@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { testCluster } from '../../test/support/cluster.ts';
-import { planProbe } from './probe-peers.ts';
+import { planProbe } from './probe-plan.ts';
 
 describe('planProbe', () => {
   it('has a control plane listen on its ports for everybody, and a worker on those of the kubelet', () => {

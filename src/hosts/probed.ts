@@ -1,0 +1,19 @@
+import type { DiskSpeed } from '../ops/disk-probe.ts';
+import type { Neighbour } from '../ops/neighbour-probe.ts';
+
+/** What was measured or asked on one host in the round trip of the probes; absent where it was not, or has no answer. */
+export interface Probed {
+  /** How long synchronous writes take where etcd will be: the slowest hundredth. */
+  readonly fsyncMs?: number;
+  readonly disk?: DiskSpeed;
+  readonly bandwidth?: {
+    /** Name of the host that was sent to. */
+    readonly to: string;
+    /** Absent where it was not reached. */
+    readonly mbits?: number;
+  };
+  /** Who answers for the virtual address. */
+  readonly neighbour?: Neighbour;
+  /** Addresses that the name of the endpoint has here; none where it is not known. */
+  readonly endpointAddresses?: readonly string[];
+}

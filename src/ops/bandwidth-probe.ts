@@ -1,0 +1,45 @@
+import { quote } from '../lib/quote.ts';
+import { parseRate } from './disk-probe.ts';
+import { listenHelpers, type ListenTool } from './peer-probe.ts';
+import { commandQuery, type CommandQuery } from './query.ts';
+
+export interface BandwidthProbe {
+  /** The address that is listened on, and that of the host that is sent to. */
+  readonly address: string;
+  readonly next: string;
+  readonly port: number;
+  readonly listenWith: ListenTool;
+}
+
+/** The next host may begin later than this one. */
+const connectSeconds = 4;
+const sendSeconds = 2;
+
+/**
+ * Sends to the next host as fast as it can, while another one sends here: each link carries one stream in each direction. Prints
+ * what dd says of it, or `unreached`. It needs bash.
+ */
+export function bandwidthQuery({ address, next, port, listenWith }: BandwidthProbe): CommandQuery {
+  const script = `A=${quote(address)} NEXT=${quote(next)} PORT=${port} LISTEN=${listenWith}
+LC_ALL=C; export LC_ALL
+${listenHelpers}
+trap 'kill $LISTENERS 2>/dev/null' EXIT
+trap 'exit 1' TERM HUP INT
+listen tcp "$PORT" >/dev/null
+end=$((SECONDS + ${connectSeconds + sendSeconds + 1}))
+until { exec 5>"/dev/tcp/$NEXT/$PORT"; } 2>/dev/null; do
+  [ "$SECONDS" -lt $((end - ${sendSeconds + 1})) ] || { echo unreached; break; }
+  sleep 0.1
+done
+timeout -s INT -k 2 ${sendSeconds} dd if=/dev/zero bs=256k count=1000000 2>&1 >&5 | tail -n 1
+exec 5>&-
+while [ "$SECONDS" -lt "$end" ]; do sleep 0.2; done
+`;
+  return commandQuery(['/bin/bash', '-s'], { stdin: script, timeoutSeconds: connectSeconds + sendSeconds + 8 });
+}
+
+/** Mbit/s; undefined where nothing was measured. */
+export function parseBandwidth(text: string): number | undefined {
+  const rate = parseRate(text);
+  return rate === undefined ? undefined : rate * 8;
+}

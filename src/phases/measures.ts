@@ -1,0 +1,104 @@
+import type { Probed } from '../hosts/probed.ts';
+import { commandText } from '../hosts/seen-text.ts';
+import { isTaken } from '../hosts/facts-network.ts';
+import { ignoredChecks, isControlPlane, type Cluster, type Member } from '../kubernetes/cluster.ts';
+import { endpointName } from '../kubernetes/endpoint.ts';
+import { rendezvousPort } from '../kubernetes/peer-ports.ts';
+import { listenToolOf } from '../kubernetes/probe-plan.ts';
+import { bandwidthQuery, parseBandwidth } from '../ops/bandwidth-probe.ts';
+import { diskQuery, parseDiskSpeed } from '../ops/disk-probe.ts';
+import { fsyncQuery, parseFsync } from '../ops/fsync-probe.ts';
+import { neighbourQuery, parseNeighbour } from '../ops/neighbour-probe.ts';
+import { commandQuery, type CommandQuery, type CommandSeen, type Seen } from '../ops/query.ts';
+
+/** A question to one host beside the probe of its peers, and what its answer tells. */
+export interface Measure {
+  readonly query: CommandQuery;
+  read(seen: Seen<CommandSeen>): Probed;
+}
+
+/** What the host of that place in the file is asked and measures. */
+export function planMeasures(cluster: Cluster, index: number): Measure[] {
+  const member = cluster.members[index];
+  if (member === undefined) return [];
+  const { measure } = cluster.config.spec.checks;
+  return [
+    ...neighbour(cluster),
+    ...endpointAddresses(cluster),
+    ...(measure.includes('bandwidth') ? bandwidth(cluster, member) : []),
+    ...(hasNewEtcd(member, cluster) ? [fsync] : []),
+    ...(measure.includes('disk') && mayLoad(member) && member.facts.isRoot ? [disk] : []),
+  ];
+}
+
+/** A host whose cluster works is not put under load. */
+function mayLoad({ facts }: Member): boolean {
+  return facts.identity === undefined;
+}
+
+/** Where a disk is to be measured: never under an etcd that runs. */
+function hasNewEtcd(member: Member, cluster: Cluster): boolean {
+  return (
+    isControlPlane(member) && member.facts.isRoot && mayLoad(member) && !ignoredChecks(cluster).includes('disk-speed')
+  );
+}
+
+const fsync: Measure = {
+  query: fsyncQuery,
+  read: (seen) => given('fsyncMs', parseFsync(commandText(seen))),
+};
+
+const disk: Measure = {
+  query: diskQuery,
+  read: (seen) => given('disk', parseDiskSpeed(commandText(seen))),
+};
+
+function neighbour({ config }: Cluster): Measure[] {
+  const { virtualAddress } = config.spec.kubernetes;
+  if (virtualAddress === undefined) return [];
+  const query = neighbourQuery(virtualAddress.address);
+  return [
+    { query, read: (seen) => (seen.state === 'present' ? { neighbour: parseNeighbour(seen.value.stdout) } : {}) },
+  ];
+}
+
+function endpointAddresses({ config }: Cluster): Measure[] {
+  const name = endpointName(config);
+  if (name === undefined) return [];
+  const query = commandQuery(['getent', 'ahosts', name], { timeoutSeconds: 6 });
+  // Lines of address, kind of socket and name.
+  const addressesIn = (text: string): string[] => [
+    ...new Set(text.split('\n').flatMap((line) => line.split(/\s+/, 1).filter((word) => word !== ''))),
+  ];
+  return [
+    { query, read: (seen) => (seen.state === 'absent' ? {} : { endpointAddresses: addressesIn(commandText(seen)) }) },
+  ];
+}
+
+/** The hosts that can listen send in a ring, in the order of the file. */
+function bandwidth(cluster: Cluster, member: Member): Measure[] {
+  const ring = cluster.members.filter(
+    (candidate) =>
+      mayLoad(candidate) &&
+      candidate.facts.tools.has('bash') &&
+      listenToolOf(candidate) !== undefined &&
+      !isTaken(candidate.facts.listeners, 'tcp', rendezvousPort),
+  );
+  const place = ring.indexOf(member);
+  const next = ring[(place + 1) % ring.length];
+  const listenWith = listenToolOf(member);
+  if (place === -1 || next === undefined || next === member || listenWith === undefined) return [];
+  const query = bandwidthQuery({
+    address: member.nodeAddress,
+    next: next.nodeAddress,
+    port: rendezvousPort,
+    listenWith,
+  });
+  const to = next.config.name;
+  return [{ query, read: (seen) => ({ bandwidth: { to, ...given('mbits', parseBandwidth(commandText(seen))) } }) }];
+}
+
+/** An object with the value, or without it where there is none. */
+function given<Key extends string, Value>(key: Key, value: Value | undefined): { [name in Key]?: Value } {
+  return value === undefined ? {} : ({ [key]: value } as { [name in Key]?: Value });
+}
