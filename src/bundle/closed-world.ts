@@ -91,10 +91,20 @@ export function findMissing(
   });
 }
 
-/** Throws InstallerErrors, one BUNDLE_INCOMPLETE for each thing that the bundle lacks. For create, and for whoever takes a bundle. */
+const whoMakes =
+  'name an image that the catalog lists, or put it into a catalog under spec.artifacts.catalogs, and make the bundle again';
+
+/** What someone does who has a bundle that was made for something else. */
+export const whoTakes = 'make the bundle anew from this cluster file, or give the one that was made from it';
+
+/**
+ * Throws InstallerErrors, one BUNDLE_INCOMPLETE for each thing that the bundle lacks. For create, and for whoever takes a bundle
+ * (with `whoTakes` as the remedy).
+ */
 export function checkClosedWorld(
   needs: readonly Need[],
   items: readonly Pick<BundleItem, 'kind' | 'name' | 'origin' | 'platforms'>[],
+  remedy = whoMakes,
 ): void {
   const missing = findMissing(needs, items);
   if (missing.length === 0) return;
@@ -103,7 +113,7 @@ export function checkClosedWorld(
       bundleError(
         'INCOMPLETE',
         `${name} for ${platforms.join(' and ')} is not in the bundle; it is named by ${namedBy.join(', and by ')}`,
-        'name an image that the catalog lists, or put it into a catalog under spec.artifacts.catalogs, and make the bundle again',
+        remedy,
       ),
     ),
   );
