@@ -54,6 +54,22 @@ export function mapItem(item: BundleItem, target: RegistryTarget): Reference {
 }
 
 /**
+ * The projects that these names are in: their first parts, sorted. BUNDLE_NO_PROJECT (exit code 2) for a name that has no more
+ * than one part, for a registry with projects keeps nothing outside of them. Pure.
+ */
+export function projectsOf(mapped: readonly MappedItem[]): readonly string[] {
+  const outside = mapped.filter(({ to }) => !to.repository.includes('/'));
+  if (outside.length > 0) {
+    throw bundleUsage(
+      'NO_PROJECT',
+      `${outside.map(({ to }) => formatReference(to)).join(', ')} would be in no project`,
+      'name a project behind the registry (--to HOST/PROJECT), or keep the hosts of images with --keep-hosts',
+    );
+  }
+  return [...new Set(mapped.map(({ to }) => to.repository.split('/')[0] ?? ''))].toSorted();
+}
+
+/**
  * The names of all items. Two that would get one name for different contents are BUNDLE_NAME_COLLISION (exit code 2), all of
  * them at once.
  */
