@@ -1,6 +1,7 @@
 import { mkdir, open, rename, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { copy } from '../oci/copy.ts';
+import { toInstallerError } from '../oci/copy-blobs.ts';
 import { createLayout } from '../oci/layout.ts';
 import { parsePlatform } from '../oci/platform.ts';
 import { parseReference } from '../oci/reference.ts';
@@ -8,6 +9,7 @@ import { verifying } from '../oci/verify.ts';
 import { InstallerErrors } from '../errors.ts';
 import type { Bundle } from './bundle.ts';
 import { bundleUsage } from './bundle-errors.ts';
+import { diskTooSmall, freeBytesOf, sizeOf } from './free-space.ts';
 import { formatItem, type BundleItem } from './manifest.ts';
 import { refuseDelta } from './push.ts';
 import { filePathOf } from './serve-files.ts';
@@ -36,6 +38,7 @@ export async function extractBundle(
   const chosen = items.filter(({ name }) => names.length === 0 || names.includes(name));
   const images = chosen.filter(({ kind }) => kind === 'image');
   const layoutDir = join(dir, 'images');
+  await checkRoom(bundle, dir, layoutDir, chosen);
   const laid: { item: BundleItem; path: string }[] = [];
   if (images.length > 0) {
     const layout = await createLayout(layoutDir);
@@ -47,7 +50,9 @@ export async function extractBundle(
     );
     await layout.close();
     const errors = copied.images.flatMap(({ error }) => error ?? []);
-    if (errors.length > 0) throw new InstallerErrors(errors);
+    // It is full for all of them.
+    const full = errors.find(({ code }) => code === 'OCI_DISK_FULL');
+    if (errors.length > 0) throw full ?? new InstallerErrors(errors);
     laid.push(...images.map((item) => ({ item, path: layoutDir })));
   }
   for (const item of chosen) {
@@ -61,6 +66,29 @@ export async function extractBundle(
     laid.push({ item, path });
   }
   return laid;
+}
+
+/** What is there already of an earlier run counts as written. */
+async function checkRoom(
+  { manifest, plan }: Bundle,
+  dir: string,
+  layoutDir: string,
+  chosen: readonly BundleItem[],
+): Promise<void> {
+  const blobs = new Set(chosen.flatMap((item) => (item.kind === 'image' ? item.blobs : [])));
+  const wanted = [
+    ...manifest.blobs
+      .filter(({ digest }) => blobs.has(digest))
+      .map(({ digest, sizeBytes }) => ({ path: join(layoutDir, plan.blobs.get(digest)?.name ?? ''), sizeBytes })),
+    ...chosen
+      .filter(({ kind }) => kind !== 'image')
+      .map((item) => ({ path: join(dir, filePathOf(item)), sizeBytes: item.sizeBytes })),
+  ];
+  const there = await Promise.all(wanted.map(({ path }) => sizeOf(path)));
+  const missing = wanted.filter(({ sizeBytes }, index) => there[index] !== sizeBytes);
+  const bytes = missing.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0);
+  const free = await freeBytesOf(dir);
+  if (free < bytes) throw diskTooSmall(dir, 'what is extracted', bytes, free);
 }
 
 async function writeFile(
@@ -80,6 +108,6 @@ async function writeFile(
   } catch (error) {
     await file.close().catch(() => undefined);
     await rm(temporary, { force: true });
-    throw error;
+    throw toInstallerError(error, { registry: 'localhost', repository: bundle.path }, signal);
   }
 }

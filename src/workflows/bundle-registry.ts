@@ -78,7 +78,7 @@ export async function runBundlePush(input: RegistryInput, run: BundleRun): Promi
           if (errors.length > 0) throw new InstallerErrors(errors);
           for (const { to, outcome } of items) {
             if (outcome.status !== 'narrowed') continue;
-            progress.note(`${formatReference(to)} names the image of one platform: the registry wants whole indexes`);
+            progress.note(`${formatReference(to)} names what the bundle has of it: the registry wants whole indexes`);
           }
           const changes = items.filter(({ outcome }) => outcome.status !== 'present').length;
           progress.note(
