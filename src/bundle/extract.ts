@@ -9,18 +9,19 @@ import { InstallerErrors } from '../errors.ts';
 import type { Bundle } from './bundle.ts';
 import { bundleUsage } from './bundle-errors.ts';
 import { formatItem, type BundleItem } from './manifest.ts';
+import { repositoriesIn, repositoryOf } from './package-places.ts';
 import { refuseDelta } from './push.ts';
 import { filePathOf } from './serve-files.ts';
 
 export interface ExtractOptions {
-  /** Names of the items that are wanted; all where nothing is given. */
+  /** Names of the items, and of repositories of packages, that are wanted; all where nothing is given. */
   readonly names?: readonly string[] | undefined;
   readonly signal?: AbortSignal | undefined;
 }
 
 /**
  * Lays the contents of a bundle out in a folder: images as an image layout in `images`, files in `files` as their publishers have
- * them. Everything is verified on its way; a file appears when it is whole. Returns the paths by item.
+ * them, packages in `packages` as repositories. Everything is verified on its way; a file appears when it is whole. Returns the paths by item.
  */
 export async function extractBundle(
   bundle: Bundle,
@@ -29,11 +30,15 @@ export async function extractBundle(
 ): Promise<readonly { readonly item: BundleItem; readonly path: string }[]> {
   refuseDelta(bundle);
   const { items, platforms } = bundle.manifest;
-  const unknown = names.filter((name) => !items.some((item) => item.name === name));
+  const repositories = new Set(repositoriesIn(items).filter((name) => names.includes(name)));
+  const unknown = names.filter((name) => !repositories.has(name) && !items.some((item) => item.name === name));
   if (unknown.length > 0) {
     throw bundleUsage('ITEM_UNKNOWN', `${bundle.path} holds no ${unknown.join(', ')}`, 'see `installer bundle list`');
   }
-  const chosen = items.filter(({ name }) => names.length === 0 || names.includes(name));
+  const isWanted = (path: string): boolean => repositories.has(repositoryOf(path) ?? '');
+  const chosen = items.filter(
+    ({ name, paths = [] }) => names.length === 0 || names.includes(name) || paths.some(isWanted),
+  );
   const images = chosen.filter(({ kind }) => kind === 'image');
   const layoutDir = join(dir, 'images');
   const laid: { item: BundleItem; path: string }[] = [];
@@ -52,15 +57,23 @@ export async function extractBundle(
   }
   for (const item of chosen) {
     if (item.kind === 'image') continue;
-    const path = join(dir, filePathOf(item));
-    // The name of a file comes from outside: it must not lead out of the folder.
-    if (!path.startsWith(join(dir, 'files/'))) {
-      throw bundleUsage('PATH_OUTSIDE', `${formatItem(item)} would lie at ${path}`, 'do not use this bundle');
+    // What has places of its own lies there, and in those of the repositories alone where these were asked for.
+    const all = item.paths ?? [filePathOf(item)];
+    const places = repositories.size === 0 || names.includes(item.name) ? all : all.filter(isWanted);
+    for (const place of places) {
+      const path = placeIn(dir, place, item);
+      await writeFile(bundle, item, path, signal);
+      laid.push({ item, path });
     }
-    await writeFile(bundle, item, path, signal);
-    laid.push({ item, path });
   }
   return laid;
+}
+
+/** The names of files come from outside: they must not lead out of the folder. */
+function placeIn(dir: string, place: string, item: BundleItem): string {
+  const path = join(dir, place);
+  if (path.startsWith(join(dir, 'files/')) || path.startsWith(join(dir, 'packages/'))) return path;
+  throw bundleUsage('PATH_OUTSIDE', `${formatItem(item)} would lie at ${path}`, 'do not use this bundle');
 }
 
 async function writeFile(
