@@ -155,6 +155,7 @@ function normaliseHostSettings(settings: ClusterFile['spec']['hostSettings'], ba
         url: trimSlashes(repository.url),
         suites: repository.suites,
         components: repository.components,
+        signedIndex: repository.signedIndex,
         ...withoutUndefined({
           keyFile: repository.keyFile === undefined ? undefined : resolvePath(repository.keyFile, bases),
         }),

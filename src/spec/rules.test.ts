@@ -2,15 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { parseClusterConfig } from './load.ts';
 import { type Issue, formatPath } from './problems.ts';
 import { checkRules, clusterRules } from './rules.ts';
-import type {
-  ClusterConfig,
-  HostConfig,
-  KubernetesConfig,
-  NetworkConfig,
-  OsDistribution,
-  OsRepository,
-  PackageRepository,
-} from './schema.ts';
+import type { ClusterConfig, HostConfig, KubernetesConfig, NetworkConfig, PackageRepository } from './schema.ts';
 
 type Spec = ClusterConfig['spec'];
 
@@ -51,27 +43,11 @@ const repositories = (...list: Partial<PackageRepository>[]): Partial<Spec> =>
         url: 'http://m',
         suites: [],
         components: [],
+        signedIndex: false,
         ...item,
       })),
     },
   });
-const osRepository = (change: Partial<OsRepository>): OsRepository => ({
-  ...{ url: 'http://m', suites: ['bookworm'], components: ['main'], allowUnsigned: false },
-  ...change,
-});
-const rpmRepository = osRepository({ suites: [], components: [] });
-/** Releases of Debian 12 with a key, changed. */
-const distributions = (
-  ...list: (Partial<Omit<OsDistribution, 'keyFile'>> & { keyFile?: string | undefined })[]
-): Partial<Spec> => ({
-  osPackages: {
-    distributions: list.map(({ keyFile = '/vendor.asc', ...change }, index) => ({
-      ...{ id: 'debian', version: '12', groups: [], packages: [], repositories: [] },
-      ...change,
-      ...(Object.hasOwn(list[index] ?? {}, 'keyFile') && list[index]?.keyFile === undefined ? {} : { keyFile }),
-    })),
-  },
-});
 const ipv6 = { podSubnets: ['fd00:10:244::/56'], serviceSubnets: ['fd00:10:96::/112'] };
 const ipv6Host = { hosts: [{ ...controlPlane, address: 'fd00::1', internalAddress: 'fd00::1' }] };
 const manyHosts = (count: number): Partial<Spec> =>
@@ -328,44 +304,12 @@ describe.each<{ id: string; holds: Partial<Spec>[]; breaks: [Partial<Spec>, stri
     ],
   },
   {
-    id: 'os-distributions-unique',
-    holds: [{}, distributions({}, { version: '13' })],
-    breaks: [[distributions({}, {}), 'spec.osPackages.distributions[1]: debian 12 is distribution 1, too']],
-  },
-  {
-    id: 'os-repositories-proven',
-    holds: [
-      {},
-      distributions({}),
-      distributions({ keyFile: undefined, repositories: [osRepository({ keyFile: '/k' })] }),
-      distributions({ keyFile: undefined, repositories: [osRepository({ allowUnsigned: true })] }),
-    ],
+    id: 'repository-signed-index-has-key',
+    holds: [{}, repositories({}, { signedIndex: true, keyFile: '/k' })],
     breaks: [
       [
-        distributions({ keyFile: undefined }),
-        'spec.osPackages.distributions[0]: give the keyFile of the vendor, or repositories with theirs',
-      ],
-      [
-        distributions({ keyFile: undefined, repositories: [osRepository({ keyFile: '/k' }), osRepository({})] }),
-        'spec.osPackages.distributions[0].repositories[1]: give its keyFile; allowUnsigned: true takes it without one',
-      ],
-    ],
-  },
-  {
-    id: 'os-repository-suites-fit',
-    holds: [{}, distributions({ repositories: [osRepository({})] }), distributions({ repositories: [rpmRepository] })],
-    breaks: [
-      [
-        distributions({ repositories: [osRepository({ suites: ['x/'] })] }),
-        'spec.osPackages.distributions[0].repositories[0]: a suite that is a path cannot be resolved; name a suite',
-      ],
-      [
-        distributions({ repositories: [osRepository({ components: [] })] }),
-        'spec.osPackages.distributions[0].repositories[0]: suites and components stand together, or neither of them',
-      ],
-      [
-        distributions({ repositories: [osRepository({}), rpmRepository] }),
-        'spec.osPackages.distributions[0].repositories[1]: repositories of apt (with suites) and of rpm do not mix',
+        repositories({ signedIndex: true }),
+        'spec.hostSettings.packageRepositories.repositories[0].signedIndex: give the keyFile that it is signed with',
       ],
     ],
   },

@@ -41,6 +41,12 @@ const repository = z.strictObject({
   keyFile: path
     .optional()
     .describe('Public key (ASCII armoured) that signs the repository; without it signatures are not checked.'),
+  signedIndex: z
+    .boolean()
+    .default(false)
+    .describe(
+      'For dnf, yum and zypper: True: the index must be signed too, not the packages alone (repo_gpgcheck). apt always asks for that.',
+    ),
 });
 
 export const hostSettings = z.strictObject({
