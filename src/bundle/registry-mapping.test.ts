@@ -39,6 +39,14 @@ it.each([
     { kind: 'os-package', name: 'libc6', version: '2.41-12+deb13u1' },
     'r.io/installer/os-package/libc6:2.41-12-deb13u1-linux-amd64',
   ],
+  [
+    { kind: 'package', name: 'g++', version: '4:12.2.0-3', platforms: ['linux/amd64'] },
+    'r.io/installer/package/g:4-12.2.0-3-aaaaaaaaaaaa',
+  ],
+  [
+    { kind: 'package-index', name: 'rocky-9-amd64/repodata/repomd.xml' },
+    'r.io/installer/package-index/rocky-9-amd64-repodata-repomd-xml:aaaaaaaaaaaa-linux-amd64',
+  ],
 ])('names the file %o %s', (item, expected) => {
   expect(formatReference(mapItem(itemOf(item), parseTarget('r.io', false)))).toBe(expected);
 });

@@ -45,10 +45,17 @@ export function mapItem(item: BundleItem, target: RegistryTarget): Reference {
     const path = place(target.keepHosts ? `${registry.replaceAll(/[:[\]]+/g, '-')}/${repository}` : repository);
     return { registry: target.registry, repository: path, ...(tag === undefined ? { digest } : { tag }) };
   }
-  const tag = [item.version ?? item.digest.slice('sha256:'.length, 'sha256:'.length + 12), ...item.platforms].join('-');
+  const digits = item.digest.slice('sha256:'.length, 'sha256:'.length + 12);
+  // Distributions have packages of the same name and version that differ.
+  const tag = [item.version ?? digits, ...(item.kind === 'package' ? [digits] : item.platforms)].join('-');
   return {
     registry: target.registry,
-    repository: place(`installer/${item.kind}/${item.name.toLowerCase().replaceAll(/[^a-z0-9]+/g, '-')}`),
+    repository: place(
+      `installer/${item.kind}/${item.name
+        .toLowerCase()
+        .replaceAll(/[^a-z0-9]+/g, '-')
+        .replace(/^-|-$/g, '')}`,
+    ),
     tag: tag.replaceAll(/[^\w.-]/g, '-').slice(0, 128),
   };
 }

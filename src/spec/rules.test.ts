@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { parseClusterConfig } from './load.ts';
 import { type Issue, formatPath } from './problems.ts';
 import { checkRules, clusterRules } from './rules.ts';
-import type { ClusterConfig, HostConfig, KubernetesConfig, PackageRepository, NetworkConfig } from './schema.ts';
+import type { ClusterConfig, HostConfig, KubernetesConfig, NetworkConfig, PackageRepository } from './schema.ts';
 
 type Spec = ClusterConfig['spec'];
 
@@ -43,6 +43,7 @@ const repositories = (...list: Partial<PackageRepository>[]): Partial<Spec> =>
         url: 'http://m',
         suites: [],
         components: [],
+        signedIndex: false,
         ...item,
       })),
     },
@@ -299,6 +300,16 @@ describe.each<{ id: string; holds: Partial<Spec>[]; breaks: [Partial<Spec>, stri
       [
         repositories({ suites: ['x'] }),
         'spec.hostSettings.packageRepositories.repositories[0]: suites need components, such as main',
+      ],
+    ],
+  },
+  {
+    id: 'repository-signed-index-has-key',
+    holds: [{}, repositories({}, { signedIndex: true, keyFile: '/k' })],
+    breaks: [
+      [
+        repositories({ signedIndex: true }),
+        'spec.hostSettings.packageRepositories.repositories[0].signedIndex: give the keyFile that it is signed with',
       ],
     ],
   },

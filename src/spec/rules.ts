@@ -2,6 +2,7 @@ import type { ClusterConfig } from './config.ts';
 import { hostSettingsRules } from './rules-host-settings.ts';
 import { hostRules } from './rules-hosts.ts';
 import { networkRules } from './rules-network.ts';
+import { osPackagesRules } from './rules-os-packages.ts';
 import type { Rule } from './rule.ts';
 import type { Issue } from './problems.ts';
 
@@ -26,6 +27,7 @@ export const clusterRules: readonly Rule[] = [
   ...hostRules,
   ...networkRules,
   ...hostSettingsRules,
+  ...osPackagesRules,
   overridesWithoutIdentity,
 ];
 

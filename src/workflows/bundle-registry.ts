@@ -1,5 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { checkRegistry, pushBundle, refuseDelta, type CheckedItem } from '../bundle/push.ts';
+import { repositoriesIn, repositoryPath } from '../bundle/package-places.ts';
 import { mapItems, parseTarget, projectsOf, type MappedItem, type RegistryTarget } from '../bundle/registry-mapping.ts';
 import { filesHandler, filesPath } from '../bundle/serve-files.ts';
 import { exitCodes, InstallerError, InstallerErrors, messageOf, type ExitCode } from '../errors.ts';
@@ -119,11 +120,19 @@ export interface ServeInput extends SignatureInput {
   readonly env: NodeJS.ProcessEnv;
 }
 
+/** Where everything of a bundle is served. */
+export interface ServedAddresses {
+  readonly registry: string;
+  readonly files: string;
+  /** Of repositories of packages, by name. */
+  readonly packages: Readonly<Record<string, string>>;
+}
+
 /** Serves a bundle until the signal; `onListening` is told the addresses. */
 export async function serveBundle(
   input: ServeInput,
   signal: AbortSignal,
-  onListening: (addresses: { readonly registry: string; readonly files: string }) => void,
+  onListening: (addresses: ServedAddresses) => void,
 ): Promise<void> {
   const { certificateFile, keyPemFile, account, host, port } = input;
   if ((certificateFile === undefined) !== (keyPemFile === undefined)) {
@@ -144,7 +153,13 @@ export async function serveBundle(
     const others = filesHandler(bundle);
     const login = account === undefined || password === undefined ? undefined : { ...account, password };
     const served: ServedRegistry = await serveRegistry(bundle.store, { host, port, tls, account: login, others });
-    onListening({ registry: served.url, files: `${served.url}${filesPath.slice(0, -1)}` });
+    const { url } = served;
+    const repositories = repositoriesIn(bundle.manifest.items);
+    onListening({
+      registry: url,
+      files: `${url}${filesPath.slice(0, -1)}`,
+      packages: Object.fromEntries(repositories.map((name) => [name, `${url}/${repositoryPath(name)}`])),
+    });
     await new Promise<void>((resolve) => {
       if (signal.aborted) resolve();
       signal.addEventListener('abort', () => resolve(), { once: true });

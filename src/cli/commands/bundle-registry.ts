@@ -138,9 +138,13 @@ export function addBundleServe(bundle: Command, context: CliContext): void {
           env: context.env,
         },
         context.signal,
-        ({ registry, files }) => {
+        (addresses) => {
+          const { registry, files, packages } = addresses;
+          const repositories = Object.entries(packages).map(([name, url]) => `packages ${name} ${url}`);
           const text =
-            options.output === 'json' ? JSON.stringify({ registry, files }) : `registry ${registry}\nfiles ${files}`;
+            options.output === 'json'
+              ? JSON.stringify(addresses)
+              : [`registry ${registry}`, `files ${files}`, ...repositories].join('\n');
           context.stdout(`${text}\n`);
         },
       );
