@@ -16,8 +16,13 @@ export async function loadCatalogs(config: ClusterConfig): Promise<Catalog[]> {
 
 /** The text of a file that the cluster file names; FILE_UNREADABLE (exit code 2) where it cannot be read. `what` is for the error. */
 export async function readNamedFile(path: string, what: string): Promise<string> {
+  return (await readNamedBytes(path, what)).toString('utf8');
+}
+
+/** The same for a file that may be no text, such as a key. */
+export async function readNamedBytes(path: string, what: string): Promise<Buffer> {
   try {
-    return await readFile(path, 'utf8');
+    return await readFile(path);
   } catch (error) {
     throw new InstallerError({
       code: 'FILE_UNREADABLE',

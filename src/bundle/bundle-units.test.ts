@@ -5,6 +5,7 @@ import { parseClusterConfig } from '../spec/load.ts';
 import { architecturesOf, draftOf } from './create.ts';
 import { resolveHops } from './hops.ts';
 import {
+  itemKey,
   parseBundleManifest,
   parseMarker,
   renderBundleManifest,
@@ -250,4 +251,41 @@ it('tells two bundles from each other', () => {
   ]);
   expect([newBytes, goneBytes]).toEqual([10, 7]);
   expect(diffManifests(after, after).differences).toEqual([]);
+});
+
+it('knows a package of another distribution from that of the same name and version', () => {
+  const [item] = manifestOf().items;
+  if (item === undefined) throw new Error('no item');
+  const jq = { ...item, kind: 'package', name: 'jq', version: '1.6', platforms: ['linux/amd64', 'linux/arm64'] };
+
+  expect(itemKey({ ...jq, platforms: ['linux/amd64'] })).toBe(itemKey(jq));
+  expect(itemKey({ ...jq, digest: b })).not.toBe(itemKey(jq));
+  expect(itemKey({ ...item, platforms: ['linux/arm64'] })).not.toBe(itemKey(item));
+});
+
+it.each([
+  ['deb', 'jq', '1:1.6', 'amd64', 'debian-12-amd64/pool/jq.deb', 'deb/debian/jq@1%3A1.6?arch=amd64&distro=debian-12'],
+  [
+    'rpm',
+    'jq',
+    '1:6-1',
+    'x86_64',
+    'rocky-9.6-amd64/Packages/jq.rpm',
+    'rpm/rocky/jq@6-1?arch=x86_64&distro=rocky-9.6&epoch=1',
+  ],
+  [
+    'suse',
+    'g++',
+    '6-1',
+    'noarch',
+    'opensuse-leap-15.6-arm64/Packages/g.rpm',
+    'rpm/opensuse-leap/g%2B%2B@6-1?arch=noarch&distro=opensuse-leap-15.6',
+  ],
+])('gives %s packages their URL in the bill of materials', (_, name, version, architecture, path, purl) => {
+  const [item] = manifestOf().items;
+  if (item === undefined) throw new Error('no item');
+  const text = renderSbom('x', '1', [
+    { ...item, kind: 'package', name, version, architecture, paths: [`packages/${path}`] },
+  ]);
+  expect(text).toContain(`"pkg:${purl}"`);
 });

@@ -5,6 +5,7 @@ import { InstallerErrors } from '../errors.ts';
 import { parseClusterConfig } from '../spec/load.ts';
 import type { ClusterConfig } from '../spec/schema.ts';
 import { checkClosedWorld, findMissing, imagesOfManifest, needsOf, sandboxImages, type Need } from './closed-world.ts';
+import { namedPackages } from './package-needs.ts';
 import { wantedOf } from './wanted.ts';
 
 const platforms = ['linux/amd64', 'linux/arm64'];
@@ -138,4 +139,52 @@ it.each([
   ['none', 'version = 3\n', []],
 ])('finds the sandbox image of a configuration of %s', (_, text, expected) => {
   expect(sandboxImages(text)).toEqual(expected);
+});
+
+describe('what hosts of a distribution ask for', () => {
+  const world = `  hostSettings: { packages: [jq], ntp: { servers: [10.0.0.1] }, installTools: none }
+  osPackages: { distributions: [{ id: debian, version: 12, keyFile: /k }, { id: rocky, version: 9.6, keyFile: /k }] }
+`;
+  const item = (name: string, repository: string, provides: string[] = []): Parameters<typeof findMissing>[1][0] => ({
+    ...{ kind: 'package', name, origin: `http://m/${name}`, platforms: ['linux/amd64'], provides },
+    paths: [`packages/${repository}/pool/${name}`],
+  });
+  const debian = 'debian-12-amd64';
+  const all = [
+    item('jq', debian),
+    item('chrony', debian),
+    ...['jq', 'chrony'].map((name) => item(name, 'rocky-9.6-amd64')),
+  ];
+
+  it.each<[string, Parameters<typeof findMissing>[1], string[]]>([
+    ['everything', all, []],
+    ['a package of the same name in the other repository alone', all.slice(1), [`the package jq of ${debian}`]],
+    ['a package that provides the name', [...all.slice(1), item('jq-ng', debian, ['jq'])], []],
+    [
+      'nothing',
+      [],
+      ['jq of debian-12-amd64', 'chrony of debian-12-amd64', 'jq of rocky-9.6-amd64', 'chrony of rocky-9.6-amd64'].map(
+        (name) => `the package ${name}`,
+      ),
+    ],
+  ])('with %s', (_, items, expected) => {
+    const missing = findMissing(needsOf(configOf(world), [], ['linux/amd64']), items);
+    expect(missing.map(({ name }) => name)).toEqual(expected);
+  });
+
+  it('is told with where it is named, for each architecture', () => {
+    const needs = needsOf(configOf(world), [], platforms);
+    expect(() => checkClosedWorld(needs, all)).toThrow(
+      'the package jq of debian-12-arm64 for linux/arm64 is not in the bundle; it is named by spec.hostSettings.packages',
+    );
+  });
+
+  it.each([
+    ['none', []],
+    ['required', ['tar', 'iproute2', 'iptables', 'procps', 'findutils', 'diffutils', 'curl']],
+    ['all', ['conntrack', 'ethtool', 'socat', 'ebtables', 'ipset']],
+  ])('with installTools: %s, tools count', (choice, names) => {
+    const config = configOf(`  hostSettings: { installTools: ${choice} }\n`);
+    expect(namedPackages(config, { id: 'debian' }).map(({ name }) => name)).toEqual(expect.arrayContaining(names));
+  });
 });

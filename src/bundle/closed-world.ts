@@ -9,11 +9,13 @@ import { formatReference, parseReference } from '../oci/reference.ts';
 import type { ClusterConfig } from '../spec/schema.ts';
 import { bundleError } from './bundle-errors.ts';
 import type { BundleItem } from './manifest.ts';
+import { packageNeedName, packageNeeds } from './package-needs.ts';
+import { repositoryOf } from './package-places.ts';
 
 /** Something that a cluster will ask for, and where that stands written. */
 export interface Need {
-  readonly kind: 'image' | 'file';
-  /** An image's whole reference, or the publisher's address of a file. */
+  readonly kind: 'image' | 'file' | 'package';
+  /** An image's whole reference, the publisher's address of a file, or a package and its repository. */
   readonly name: string;
   readonly platform: string;
   /** `the manifest of flannel`, `kubeadm's list for v1.36.3`. */
@@ -37,7 +39,7 @@ export function needsOf(
   hops: readonly ResolvedVersions[],
   platforms: readonly string[],
 ): readonly Need[] {
-  return hops.flatMap((versions) => {
+  const ofVersions = hops.flatMap((versions) => {
     const { version } = versions.kubernetes;
     const images = [
       ...versions.images.kubernetes.map((image) => ({ image, namedBy: `kubeadm's list for ${version}` })),
@@ -64,18 +66,25 @@ export function needsOf(
       })),
     ];
   });
+  return [...ofVersions, ...packageNeeds(config, platforms)];
+}
+
+/** What of an item says which needs it meets. */
+export type OfferedItem = Pick<BundleItem, 'kind' | 'name' | 'origin' | 'platforms' | 'provides' | 'paths'>;
+
+/** The names of needs that an item meets, with their kind. */
+function metBy({ kind, name, origin, provides = [], paths = [] }: OfferedItem): string[] {
+  if (kind === 'image') return [`image ${name}`];
+  if (kind !== 'package') return [`file ${origin}`];
+  return paths.flatMap((path) =>
+    [name, ...provides].map((word) => `package ${packageNeedName(word, repositoryOf(path) ?? '')}`),
+  );
 }
 
 /** The needs that no item meets, each once. Pure. */
-export function findMissing(
-  needs: readonly Need[],
-  items: readonly Pick<BundleItem, 'kind' | 'name' | 'origin' | 'platforms'>[],
-): readonly Missing[] {
+export function findMissing(needs: readonly Need[], items: readonly OfferedItem[]): readonly Missing[] {
   const have = new Set(
-    items.flatMap(({ kind, name, origin, platforms }) => {
-      const key = kind === 'image' ? ['image', name] : ['file', origin];
-      return platforms.map((platform) => [...key, platform].join(' '));
-    }),
+    items.flatMap((item) => metBy(item).flatMap((met) => item.platforms.map((platform) => `${met} ${platform}`))),
   );
   const missing = needs.filter(({ kind, name, platform }) => !have.has([kind, name, platform].join(' ')));
   return [...Map.groupBy(missing, ({ kind, name }) => `${kind} ${name}`).values()].flatMap((group) => {
@@ -91,19 +100,28 @@ export function findMissing(
   });
 }
 
-/** Throws InstallerErrors, one BUNDLE_INCOMPLETE for each thing that the bundle lacks. For create, and for whoever takes a bundle. */
-export function checkClosedWorld(
-  needs: readonly Need[],
-  items: readonly Pick<BundleItem, 'kind' | 'name' | 'origin' | 'platforms'>[],
-): void {
+const whoMakes =
+  'name an image that the catalog lists, or put it into a catalog under spec.artifacts.catalogs, and make the bundle again';
+
+/** What someone does who has a bundle that was made for something else. */
+export const whoTakes = 'make the bundle anew from this cluster file, or give the one that was made from it';
+
+/**
+ * Throws InstallerErrors, one BUNDLE_INCOMPLETE for each thing that the bundle lacks. For create, and for whoever takes a bundle
+ * (with `whoTakes` as the remedy).
+ */
+export function checkClosedWorld(needs: readonly Need[], items: readonly OfferedItem[], remedy?: string): void {
   const missing = findMissing(needs, items);
   if (missing.length === 0) return;
   throw new InstallerErrors(
-    missing.map(({ name, platforms, namedBy }) =>
+    missing.map(({ kind, name, platforms, namedBy }) =>
       bundleError(
         'INCOMPLETE',
         `${name} for ${platforms.join(' and ')} is not in the bundle; it is named by ${namedBy.join(', and by ')}`,
-        'name an image that the catalog lists, or put it into a catalog under spec.artifacts.catalogs, and make the bundle again',
+        remedy ??
+          (kind === 'package'
+            ? 'make the bundle again from this cluster file, with a repository under spec.osPackages that has the package'
+            : whoMakes),
       ),
     ),
   );

@@ -2,7 +2,6 @@ import { createHash, type KeyObject } from 'node:crypto';
 import { createReadStream } from 'node:fs';
 import { stat } from 'node:fs/promises';
 import { resolve as resolvePath } from 'node:path';
-import { Readable } from 'node:stream';
 import { programVersion } from '../assets.ts';
 import { architectures, type Architecture } from '../artifacts/catalog.ts';
 import { loadCatalogs } from '../artifacts/load-catalogs.ts';
@@ -13,7 +12,7 @@ import type { BlobDescriptor } from '../oci/manifest.ts';
 import { parsePlatform } from '../oci/platform.ts';
 import { createRegistryStore } from '../oci/registry.ts';
 import type { CallOptions } from '../oci/store.ts';
-import { createWebFiles } from '../oci/web-files.ts';
+import { createWebFiles, type WebFiles } from '../oci/web-files.ts';
 import type { ClusterConfig } from '../spec/schema.ts';
 import { openBundle } from './bundle.ts';
 import { bundleUsage } from './bundle-errors.ts';
@@ -21,9 +20,10 @@ import { checkClosedWorld, needsOf } from './closed-world.ts';
 import { resolveHops } from './hops.ts';
 import { byDigest, type BundleItem, type BundleManifest } from './manifest.ts';
 import { registryAccess } from './registries.ts';
-import { resolveFiles, type ResolvedFile } from './resolve-files.ts';
+import { resolveFiles } from './resolve-files.ts';
 import { resolveImages, type ResolvedImage } from './resolve-images.ts';
 import { renderSbom } from './sbom.ts';
+import { fileSource, memorySource } from './sources.ts';
 import { wantedOf } from './wanted.ts';
 import { checkFolder, writeBundle, type BlobSource, type WriteOptions, type WriteResult } from './write-bundle.ts';
 
@@ -43,6 +43,8 @@ export interface CreateOptions extends Omit<WriteOptions, 'signKey'> {
   /** A bundle whose blobs are left out. */
   readonly deltaFrom?: string | undefined;
   readonly signKey?: KeyObject | undefined;
+  /** OpenPGP private key, armored, that signs the indexes of package repositories. */
+  readonly repositoryKey?: string | undefined;
   readonly env: NodeJS.ProcessEnv;
   readonly addSecret: (value: string) => void;
   readonly onNote: (message: string) => void;
@@ -70,19 +72,20 @@ export async function createBundle(options: CreateOptions): Promise<WriteResult>
   try {
     const { mirrors } = config.spec.artifacts;
     const { allowUnpinned } = options;
-    const [images, files, installers, base] = await both([
+    const [images, files, packages, installers, base] = await both([
       resolveImages(registry, wanted.images, platforms, signal),
       resolveFiles(web, wanted.files, { mirrors, allowUnpinned, signal }),
+      packagesOf(web, options),
       Promise.all(options.installers.map(installerSource)),
       options.deltaFrom === undefined ? Promise.resolve(undefined) : readBase(options.deltaFrom),
     ]);
-    const items = [...images, ...files, ...installers].map(({ item }) => item);
+    const items = [...images, ...files, ...packages, ...installers].map(({ item }) => item);
     checkClosedWorld(needsOf(config, hops, platforms), items);
     const sbom = sbomSource(config.metadata.name, items);
     const sources = [
       ...images.flatMap((image) => imageSources(image, registry)),
       ...files.map((file) => fileSource(file, web)),
-      ...installers.map(({ source }) => source),
+      ...[...packages, ...installers].map(({ source }) => source),
       sbom.source,
     ];
     const draft = draftOf({
@@ -100,6 +103,21 @@ export async function createBundle(options: CreateOptions): Promise<WriteResult>
     web.close();
     await registry.close();
   }
+}
+
+/** What reads repositories is large, and loaded only where it is asked for. */
+async function packagesOf(
+  web: WebFiles,
+  options: CreateOptions,
+): Promise<readonly { readonly item: BundleItem; readonly source: BlobSource }[]> {
+  const { distributions } = options.config.spec.osPackages;
+  if (distributions.length === 0) return [];
+  const { resolveBundlePackages } = await import('./resolve-packages.ts');
+  return resolveBundlePackages(web, {
+    ...options,
+    architectures: architecturesOf(options.platforms.toSorted()),
+    nowMs: Date.now(),
+  });
 }
 
 /** A manifest of unique blobs, less those that a base has. */
@@ -168,25 +186,6 @@ function imageSources(
       open: (startByte: number, { signal }: CallOptions) => registry.openBlob(from, blob, { startByte, signal }),
     })),
   ];
-}
-
-function fileSource({ item, url }: ResolvedFile, web: ReturnType<typeof createWebFiles>): BlobSource {
-  const { host, pathname } = new URL(url);
-  const { digest, sizeBytes } = item;
-  return {
-    blob: { digest, sizeBytes },
-    from: { registry: host, repository: pathname.replace(/^\/+/, '') },
-    open: (startByte, { signal }) => web.open(url, startByte, sizeBytes, { signal }),
-  };
-}
-
-/** Bytes that are at hand. */
-export function memorySource(bytes: Buffer, { digest, sizeBytes }: BlobDescriptor, name: string): BlobSource {
-  return {
-    blob: { digest, sizeBytes },
-    from: { registry: 'localhost', repository: name },
-    open: (startByte) => Promise.resolve(Readable.from([bytes.subarray(startByte)])),
-  };
 }
 
 /** The bill of materials of these items, as an item of its own. */

@@ -9,17 +9,18 @@ export const bundleFormatVersion = 1;
 export const bundleFormatName = 'installer-bundle';
 
 /**
- * What an item is. `image` is an image with its manifests and blobs; every other kind is one file. Kinds that a reader
- * does not know (`os-package`, `os-repository`, `chart`) are files to it: kept, verified, served and pushed as such.
+ * What an item is. `image` is an image with its manifests and blobs; every other kind is one file: `package` one of a
+ * distribution, `package-index` what apt or dnf reads to find it. Kinds that a reader does not know (`chart`) are files to it:
+ * kept, verified, served and pushed as such.
  */
-export type ItemKind = 'image' | 'binary' | 'installer' | 'sbom';
+export type ItemKind = 'image' | 'binary' | 'installer' | 'package' | 'package-index' | 'sbom';
 
 /**
  * How the digest came to be known. `catalog`: pinned in the version catalog. `reference`: it stands in the image reference.
- * `tag`: the registry said what its tag names. `published`: the publisher's own checksum file, nothing else vouches for it.
+ * `tag`: the registry said what its tag names. `signed`: an index says it that its repository's key has signed. `published`: the publisher's own checksum file, nothing else vouches for it.
  * `local`: made by, or given to, the program that made the bundle.
  */
-export const pins = ['catalog', 'reference', 'tag', 'published', 'local'] as const;
+export const pins = ['catalog', 'reference', 'tag', 'signed', 'published', 'local'] as const;
 export type Pin = (typeof pins)[number];
 
 /** One thing that is wanted from a bundle. */
@@ -43,6 +44,12 @@ export interface BundleItem {
   readonly pin: Pin;
   /** Where hosts ask for the published checksum. */
   readonly checksumUrl?: string | undefined;
+  /** Of a package, in the words of its distribution: `all`, `x86_64`. */
+  readonly architecture?: string | undefined;
+  /** Of a package: what hosts ask for it by, beside its name. */
+  readonly provides?: readonly string[] | undefined;
+  /** Further places where it is served and laid out: `packages/debian-12-amd64/pool/jq_1.6_amd64.deb`. */
+  readonly paths?: readonly string[] | undefined;
   /** Every blob that it consists of, manifests of images included. */
   readonly blobs: readonly Digest[];
 }
@@ -91,6 +98,9 @@ const schema = z.looseObject({
         origin: z.string(),
         pin: z.enum(pins),
         checksumUrl: z.string().optional(),
+        architecture: z.string().optional(),
+        provides: texts.optional(),
+        paths: texts.optional(),
         blobs: z.array(digest),
       })
       .transform((value): BundleItem => ({ ...pick(value), sizeBytes: value.size })),
@@ -101,6 +111,7 @@ const schema = z.looseObject({
 
 function pick(value: Omit<BundleItem, 'sizeBytes'>): Omit<BundleItem, 'sizeBytes'> {
   const { kind, name, version, platforms, why, digest: own, mediaType, origin, pin, checksumUrl, blobs } = value;
+  const { architecture, provides, paths } = value;
   return {
     kind,
     name,
@@ -112,6 +123,9 @@ function pick(value: Omit<BundleItem, 'sizeBytes'>): Omit<BundleItem, 'sizeBytes
     origin,
     pin,
     ...(checksumUrl === undefined ? {} : { checksumUrl }),
+    ...(architecture === undefined ? {} : { architecture }),
+    ...(provides === undefined ? {} : { provides: sorted(provides) }),
+    ...(paths === undefined ? {} : { paths: sorted(paths) }),
     blobs,
   };
 }
@@ -191,6 +205,15 @@ export function byItem(a: BundleItem, b: BundleItem): number {
   const key = (item: BundleItem): string =>
     [item.kind, item.name, item.version ?? '', sorted(item.platforms).join(','), item.digest].join('\0');
   return compare(key(a), key(b));
+}
+
+/**
+ * What makes an item the same thing in two bundles: an image and a package may be there for more platforms. A package of one name
+ * and version is made anew by each distribution, so its digest belongs to it.
+ */
+export function itemKey({ kind, name, version, platforms, digest: own }: BundleItem): string {
+  const more = kind === 'image' ? [] : kind === 'package' ? [own] : sorted(platforms);
+  return [kind, name, version ?? '', ...more].join(' ');
 }
 
 export function byDigest(a: BlobDescriptor, b: BlobDescriptor): number {

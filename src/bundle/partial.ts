@@ -1,13 +1,14 @@
 import { createHash } from 'node:crypto';
 import { existsSync, readFileSync } from 'node:fs';
-import { open, readFile, rename, rm, stat, statfs, type FileHandle } from 'node:fs/promises';
+import { open, readFile, rename, rm, stat, type FileHandle } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { hashFor, type Digest } from '../oci/digest.ts';
 import { absent } from '../oci/layout-files.ts';
 import type { BlobDescriptor } from '../oci/manifest.ts';
 import type { OpenFrom, PutBlobOptions, PutBlobResult } from '../oci/store.ts';
 import { checkBlob } from '../oci/verify.ts';
-import { bundleError, formatSize } from './bundle-errors.ts';
+import { bundleError } from './bundle-errors.ts';
+import { diskTooSmall, freeBytesOf } from './free-space.ts';
 import { makeParts, partPaths, type PartedFile } from './parted-file.ts';
 import type { TarPlan } from './tar-plan.ts';
 
@@ -287,16 +288,7 @@ async function checkSpace(
     free = await freeBytes(folder);
   }
   if (free >= wanted) return;
-  throw bundleError(
-    'DISK_TOO_SMALL',
-    `${folder} has not enough room: the bundle needs ${formatSize(wanted)} more, ${formatSize(free)} are free, ${formatSize(wanted - free)} (${wanted - free} bytes) are missing`,
-    'make room, or write it to another disk; nothing was written',
-  );
-}
-
-async function freeBytesOf(folder: string): Promise<number> {
-  const { bavail, bsize } = await statfs(folder);
-  return bavail * bsize;
+  throw diskTooSmall(folder, 'the bundle', wanted, free);
 }
 
 /** One process at a time; a lock whose process is gone does not count. */

@@ -4,6 +4,7 @@ import type { CopiedImage, CopyProgress, CopyResult } from '../oci/copy-types.ts
 import type { Digest } from '../oci/digest.ts';
 import { parseManifest } from '../oci/manifest.ts';
 import { isManifest } from '../oci/media-types.ts';
+import { narrowIndex } from '../oci/narrow.ts';
 import { parsePlatform } from '../oci/platform.ts';
 import { parseReference, withDigest, type Reference } from '../oci/reference.ts';
 import type { OciStore, WritableOciStore } from '../oci/store.ts';
@@ -29,7 +30,8 @@ export interface PushedItem extends MappedItem {
 
 /**
  * Pushes every item of a bundle into a registry: images under their mapped names, files as artifacts. What is there is not sent.
- * Where the registry wants whole indexes and the bundle has one platform, tags name the manifest of that platform.
+ * Where the registry wants whole indexes and the bundle has not all platforms, tags name what there is: the manifest of the only
+ * platform, or an index of those.
  */
 export async function pushBundle(
   bundle: Bundle,
@@ -50,7 +52,7 @@ export async function pushBundle(
       signal: options.signal,
       onProgress: options.onProgress,
       platforms: bundle.manifest.platforms.map(parsePlatform),
-      whenIndexRefused: 'tag-manifest',
+      whenIndexRefused: 'narrow',
     },
   );
   const items = mapped.flatMap((one, index) => {
@@ -81,7 +83,7 @@ export async function checkRegistry(
   const look = <T>(work: () => Promise<T>): Promise<T> => limiter.run(work, signal);
   return Promise.all(
     mapItems(bundle.manifest.items, place).map(async ({ item, to }): Promise<CheckedItem> => {
-      const { top, children, blobs } = await treeOf(bundle, item);
+      const { top, narrowed, children, blobs } = await treeOf(bundle, item);
       const lacks = await Promise.all([
         ...children.map(async (digest) =>
           (await look(() => target.resolve(withDigest(to, digest), { signal }))) === undefined ? digest : undefined,
@@ -91,8 +93,8 @@ export async function checkRegistry(
         ),
       ]);
       const named = await look(() => target.resolve(to, { signal }));
-      // A tag on the manifest of the one platform serves as well: see pushBundle.
-      const isRight = named !== undefined && (named.digest === top || children.includes(named.digest));
+      // A tag on what there is of an index serves as well: see pushBundle.
+      const isRight = named !== undefined && [top, narrowed, ...children].includes(named.digest);
       const missing = lacks.filter((digest) => digest !== undefined);
       return {
         item,
@@ -125,12 +127,22 @@ function sourceName(item: BundleItem): Reference {
 async function treeOf(
   bundle: Bundle,
   item: BundleItem,
-): Promise<{ readonly top: Digest; readonly children: readonly Digest[]; readonly blobs: readonly Digest[] }> {
-  if (item.kind !== 'image') return { top: artifactManifest(item).descriptor.digest, children: [], blobs: item.blobs };
+): Promise<{
+  readonly top: Digest;
+  /** Of the index of the platforms that are in the bundle. */
+  readonly narrowed: Digest;
+  readonly children: readonly Digest[];
+  readonly blobs: readonly Digest[];
+}> {
+  if (item.kind !== 'image') {
+    const top = artifactManifest(item).descriptor.digest;
+    return { top, narrowed: top, children: [], blobs: item.blobs };
+  }
   const stored = await bundle.store.readManifest(withDigest(parseReference(item.name), item.digest));
   const parsed = parseManifest(stored, item.name);
   const members = parsed.kind === 'image' ? [] : parsed.manifests.filter(({ mediaType }) => isManifest(mediaType));
   const children = members.map(({ digest }) => digest).filter((digest) => item.blobs.includes(digest));
   const blobs = item.blobs.filter((digest) => digest !== item.digest && !children.includes(digest));
-  return { top: item.digest, children, blobs };
+  const narrowed = parsed.kind === 'image' ? item.digest : narrowIndex(stored, new Set(children)).descriptor.digest;
+  return { top: item.digest, narrowed, children, blobs };
 }

@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest';
 import { formatReference } from '../oci/reference.ts';
 import type { BundleItem } from './manifest.ts';
-import { mapItem, mapItems, parseTarget } from './registry-mapping.ts';
+import { mapItem, mapItems, parseTarget, projectsOf } from './registry-mapping.ts';
 
 const digest = `sha256:${'a'.repeat(64)}` as const;
 
@@ -39,6 +39,14 @@ it.each([
     { kind: 'os-package', name: 'libc6', version: '2.41-12+deb13u1' },
     'r.io/installer/os-package/libc6:2.41-12-deb13u1-linux-amd64',
   ],
+  [
+    { kind: 'package', name: 'g++', version: '4:12.2.0-3', platforms: ['linux/amd64'] },
+    'r.io/installer/package/g:4-12.2.0-3-aaaaaaaaaaaa',
+  ],
+  [
+    { kind: 'package-index', name: 'rocky-9-amd64/repodata/repomd.xml' },
+    'r.io/installer/package-index/rocky-9-amd64-repodata-repomd-xml:aaaaaaaaaaaa-linux-amd64',
+  ],
 ])('names the file %o %s', (item, expected) => {
   expect(formatReference(mapItem(itemOf(item), parseTarget('r.io', false)))).toBe(expected);
 });
@@ -56,4 +64,17 @@ it('refuses two contents under one name, and takes one content under it', () => 
 
 it.each(['', 'https://r.io', 'r', 'r.io/UPPER', 'r.io/a:b', 'r.io//a'])("refuses the target '%s'", (text) => {
   expect(() => parseTarget(text, false)).toThrow(expect.objectContaining({ code: 'BUNDLE_TARGET_INVALID' }) as Error);
+});
+
+it('names the projects that a push needs, and refuses what would be in none', () => {
+  const items = [
+    itemOf({ name: 'registry.k8s.io/pause:3.10' }),
+    itemOf({ kind: 'binary', name: 'kubelet', version: 'v1' }),
+  ];
+
+  expect(projectsOf(mapItems(items, parseTarget('r.io/offline/a', false)))).toEqual(['offline']);
+  expect(projectsOf(mapItems(items, parseTarget('r.io', true)))).toEqual(['installer', 'registry.k8s.io']);
+  expect(() => projectsOf(mapItems(items, parseTarget('r.io', false)))).toThrow(
+    'r.io/pause:3.10 would be in no project',
+  );
 });

@@ -45,12 +45,35 @@ export function mapItem(item: BundleItem, target: RegistryTarget): Reference {
     const path = place(target.keepHosts ? `${registry.replaceAll(/[:[\]]+/g, '-')}/${repository}` : repository);
     return { registry: target.registry, repository: path, ...(tag === undefined ? { digest } : { tag }) };
   }
-  const tag = [item.version ?? item.digest.slice('sha256:'.length, 'sha256:'.length + 12), ...item.platforms].join('-');
+  const digits = item.digest.slice('sha256:'.length, 'sha256:'.length + 12);
+  // Distributions have packages of the same name and version that differ.
+  const tag = [item.version ?? digits, ...(item.kind === 'package' ? [digits] : item.platforms)].join('-');
   return {
     registry: target.registry,
-    repository: place(`installer/${item.kind}/${item.name.toLowerCase().replaceAll(/[^a-z0-9]+/g, '-')}`),
+    repository: place(
+      `installer/${item.kind}/${item.name
+        .toLowerCase()
+        .replaceAll(/[^a-z0-9]+/g, '-')
+        .replace(/^-|-$/g, '')}`,
+    ),
     tag: tag.replaceAll(/[^\w.-]/g, '-').slice(0, 128),
   };
+}
+
+/**
+ * The projects that these names are in: their first parts, sorted. BUNDLE_NO_PROJECT (exit code 2) for a name that has no more
+ * than one part, for a registry with projects keeps nothing outside of them. Pure.
+ */
+export function projectsOf(mapped: readonly MappedItem[]): readonly string[] {
+  const outside = mapped.filter(({ to }) => !to.repository.includes('/'));
+  if (outside.length > 0) {
+    throw bundleUsage(
+      'NO_PROJECT',
+      `${outside.map(({ to }) => formatReference(to)).join(', ')} would be in no project`,
+      'name a project behind the registry (--to HOST/PROJECT), or keep the hosts of images with --keep-hosts',
+    );
+  }
+  return [...new Set(mapped.map(({ to }) => to.repository.split('/')[0] ?? ''))].toSorted();
 }
 
 /**

@@ -5,7 +5,7 @@ import type { BlobDescriptor } from '../oci/manifest.ts';
 import { openBundle, type Bundle } from './bundle.ts';
 import { bundleUsage } from './bundle-errors.ts';
 import { draftOf, sbomSource } from './create.ts';
-import { formatItem, type BundleItem, type BundleManifest } from './manifest.ts';
+import { formatItem, itemKey, type BundleItem, type BundleManifest } from './manifest.ts';
 import { writeBundle, type BlobSource, type WriteOptions, type WriteResult } from './write-bundle.ts';
 
 /** From disk to disk: more at once takes memory and is no faster. */
@@ -100,8 +100,7 @@ function unite(a: Bundle, b: Bundle): Merged {
   for (const item of [...a.manifest.items, ...b.manifest.items]) {
     // What describes one bundle is wrong for two: it is made anew.
     if (item.kind === 'sbom') continue;
-    const platforms = item.kind === 'image' ? '' : item.platforms.join();
-    const key = [item.kind, item.name, item.version ?? '', platforms].join(' ');
+    const key = itemKey(item);
     const other = items.get(key);
     if (other !== undefined && other.digest !== item.digest) {
       conflicts.push(
@@ -143,6 +142,8 @@ function uniteItems(a: BundleItem, b: BundleItem, bundles: readonly Bundle[]): B
     ...a,
     platforms: [...new Set([...a.platforms, ...b.platforms])],
     why: [...new Set([...a.why, ...b.why])],
+    ...(a.provides === undefined ? {} : { provides: [...new Set([...a.provides, ...(b.provides ?? [])])] }),
+    ...(a.paths === undefined ? {} : { paths: [...new Set([...a.paths, ...(b.paths ?? [])])] }),
     blobs,
     sizeBytes: blobs.reduce((sum, digest) => sum + (sizes.get(digest) ?? 0), 0),
   };

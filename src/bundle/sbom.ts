@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import { byItem, type BundleItem } from './manifest.ts';
+import { repositoryOf } from './package-places.ts';
 
 /**
  * What is in a bundle as CycloneDX 1.6 JSON. The same items give the same bytes: no date, and a serial number that is made of
@@ -36,8 +37,10 @@ function versionOf({ kind, name, version }: BundleItem): string | undefined {
   return kind === 'image' ? /:([^:/@]+)(?:@|$)/.exec(name)?.[1] : version;
 }
 
-/** Package URLs: https://github.com/package-url/purl-spec, types oci and generic. */
-function purlOf({ kind, name, version, digest, origin }: BundleItem): string | undefined {
+/** Package URLs: https://github.com/package-url/purl-spec, types oci, deb, rpm and generic. */
+function purlOf(item: BundleItem): string | undefined {
+  const { kind, name, version, digest, origin } = item;
+  if (kind === 'package') return packagePurl(item);
   if (kind === 'image') {
     const [, repository = name, tag] = /^([^@]*?)(?::([^:/@]+))?(?:@.*)?$/.exec(name) ?? [];
     const last = repository.split('/').at(-1) ?? repository;
@@ -46,6 +49,18 @@ function purlOf({ kind, name, version, digest, origin }: BundleItem): string | u
   }
   if (version === undefined || !/^https?:/.test(origin)) return undefined;
   return `pkg:generic/${encodeURIComponent(name)}@${encodeURIComponent(version)}?${new URLSearchParams({ download_url: origin }).toString()}`;
+}
+
+/** A deb has its epoch in the version, an rpm beside it. Of several releases the first is told. */
+function packagePurl({ name, version = '', architecture = '', paths = [] }: BundleItem): string | undefined {
+  const [path = ''] = paths.toSorted();
+  const release = repositoryOf(path)?.split('-').slice(0, -1) ?? [];
+  const distro = release.join('-');
+  const vendor = release.slice(0, -1).join('-').toLowerCase();
+  const isRpm = path.endsWith('.rpm');
+  const [, epoch, rest = version] = (isRpm ? /^(\d+):(.*)$/.exec(version) : null) ?? [];
+  const query = new URLSearchParams({ arch: architecture, distro, ...(epoch === undefined ? {} : { epoch }) });
+  return `pkg:${isRpm ? 'rpm' : 'deb'}/${vendor}/${encodeURIComponent(name)}@${encodeURIComponent(rest)}?${query.toString()}`;
 }
 
 /** A name-based UUID in the form of version 5 (RFC 9562), of SHA-1 over the text. */

@@ -11,7 +11,7 @@ type Content = { readonly item: BundleItem } | { readonly text: string; readonly
 
 /**
  * Answers for the files of a bundle: `/files/<host>/<path>` as their publisher has them, `/files/<kind>/<name>` for those that have no publisher,
- * their checksums beside them, and the table of contents (`/bundle.json`, `/bundle.json.sig`). One range a request.
+ * their checksums beside them, `/packages/<repository>/…` for repositories of packages, and the table of contents (`/bundle.json`, `/bundle.json.sig`). One range a request.
  */
 export function filesHandler(bundle: Bundle): (request: IncomingMessage, response: ServerResponse) => Promise<boolean> {
   const contents = contentsOf(bundle);
@@ -37,7 +37,7 @@ export function contentsOf(bundle: Pick<Bundle, 'manifest' | 'manifestBytes' | '
   const sums = new Map<string, string[]>();
   for (const item of files) {
     const path = filePathOf(item);
-    contents.set(path, { item });
+    for (const place of [path, ...(item.paths ?? []).map((more) => `/${more}`)]) contents.set(place, { item });
     const hex = item.digest.slice('sha256:'.length);
     const line = `${hex}  ${path.split('/').at(-1) ?? ''}\n`;
     // Kubernetes publishes the sum alone, others a line; both are read by who reads one of them with a name.

@@ -28,9 +28,9 @@ export type SignatureStatus =
  */
 export async function writeKeyPair(path: string): Promise<{ readonly keyId: string; readonly publicPath: string }> {
   const { privateKey, publicKey } = generateKeyPairSync('ed25519');
-  await writeNew(path, privateKey.export({ type: 'pkcs8', format: 'pem' }).toString(), 0o600);
+  await writeNewKey(path, privateKey.export({ type: 'pkcs8', format: 'pem' }).toString(), 0o600);
   const publicPath = `${path}.pub`;
-  await writeNew(publicPath, publicKey.export({ type: 'spki', format: 'pem' }).toString(), 0o644);
+  await writeNewKey(publicPath, publicKey.export({ type: 'spki', format: 'pem' }).toString(), 0o644);
   return { keyId: keyIdOf(publicKey), publicPath };
 }
 
@@ -136,7 +136,8 @@ async function readKey(path: string, parse: (text: string) => KeyObject, what: s
   throw bundleUsage('KEY_INVALID', `${path} is not ${what}: ${reason}`, 'make one with `installer bundle keygen`');
 }
 
-async function writeNew(path: string, text: string, mode: number): Promise<void> {
+/** A file of a key that was not there before. BUNDLE_KEY_EXISTS (exit code 2). */
+export async function writeNewKey(path: string, text: string, mode: number): Promise<void> {
   try {
     const file = await open(path, 'wx', mode);
     try {

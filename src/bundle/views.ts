@@ -1,7 +1,7 @@
 import type { Digest } from '../oci/digest.ts';
 import { formatSize } from './bundle-errors.ts';
 import { sizesOf } from './bundle.ts';
-import { formatItem, type BundleItem, type BundleManifest } from './manifest.ts';
+import { formatItem, itemKey, type BundleItem, type BundleManifest } from './manifest.ts';
 
 /** One kind of things in a bundle, the largest first. */
 interface Group {
@@ -66,10 +66,8 @@ export function diffManifests(
   before: BundleManifest,
   after: BundleManifest,
 ): { readonly differences: readonly Difference[]; readonly newBytes: number; readonly goneBytes: number } {
-  const keyOf = ({ kind, name, version, platforms }: BundleItem): string =>
-    [kind, name, version ?? '', ...(kind === 'image' ? [] : platforms)].join(' ');
-  const old = new Map(before.items.map((item) => [keyOf(item), item]));
-  const now = new Map(after.items.map((item) => [keyOf(item), item]));
+  const old = new Map(before.items.map((item) => [itemKey(item), item]));
+  const now = new Map(after.items.map((item) => [itemKey(item), item]));
   const differences: Difference[] = [];
   for (const [key, item] of now) {
     const was = old.get(key);

@@ -2,6 +2,7 @@ import type { ExitCode } from '../errors.ts';
 import type { Emitter } from '../report/emitter.ts';
 import type { CheckSummary } from '../report/html-report.ts';
 import type * as bundleWorkflows from '../workflows/bundle.ts';
+import type { BundleUse } from '../workflows/use-bundle.ts';
 
 export interface RunOutcome {
   readonly exitCode: ExitCode;
@@ -18,7 +19,12 @@ interface RunOptions {
   readonly logFile?: string;
 }
 
-export interface ClusterCreateOptions extends RunOptions {
+/** Of commands that can take everything for the hosts from a bundle. */
+interface SuppliedOptions extends RunOptions {
+  readonly bundle?: BundleUse;
+}
+
+export interface ClusterCreateOptions extends SuppliedOptions {
   readonly skipPhases: readonly string[];
   /** Compare the content of large files too, not their size and date alone. */
   readonly verifyContent: boolean;
@@ -31,19 +37,19 @@ export interface ResetOptions extends RunOptions {
   readonly confirm: string;
 }
 
-export interface PrecheckOptions extends Omit<RunOptions, 'dryRun'> {
+export interface PrecheckOptions extends Omit<SuppliedOptions, 'dryRun'> {
   /** Checks whose findings are reported and do not count. */
   readonly ignoreChecks: readonly string[];
   /** Warnings count as errors. */
   readonly strict: boolean;
 }
 
-export interface DiffOptions extends Omit<RunOptions, 'dryRun'> {
+export interface DiffOptions extends Omit<SuppliedOptions, 'dryRun'> {
   readonly verifyContent: boolean;
   readonly ignoreChecks: readonly string[];
 }
 
-export interface PrepareOptions extends RunOptions {
+export interface PrepareOptions extends SuppliedOptions {
   /** Checks whose findings are reported and do not stop the run. */
   readonly ignoreChecks: readonly string[];
 }

@@ -6,6 +6,7 @@ import { formatDefect, reportsOf, stackOf } from '../report/format-error.ts';
 import { createPaint } from '../report/format.ts';
 import { selectOutput } from '../report/select-sinks.ts';
 import { exitCodeOf } from './exit-code.ts';
+import { bundleOf } from './commands/bundle-options.ts';
 import type { CliContext, RunOutcome } from './context.ts';
 import { configFileOf, type GlobalOptions } from './options.ts';
 import { createRunSinks } from './sinks.ts';
@@ -57,6 +58,8 @@ export interface ClusterRun {
   readonly concurrency: number;
   readonly runId: string;
   readonly logFile?: string;
+  /** Of a command with addBundleOption. */
+  readonly bundle?: NonNullable<ReturnType<typeof bundleOf>>;
 }
 
 /**
@@ -72,11 +75,22 @@ export async function runOnHosts(
   const configFile = configFileOf(command);
   const options = command.optsWithGlobals<GlobalOptions & { readonly concurrency: number }>();
   const { concurrency, logFile } = options;
+  const bundle = bundleOf(command);
   await runCommand(
     context,
     options,
     (emitter, runId) =>
-      run({ configFile, concurrency, runId, ...(logFile === undefined ? {} : { logFile }) }, emitter, context.signal),
+      run(
+        {
+          configFile,
+          concurrency,
+          runId,
+          ...(logFile === undefined ? {} : { logFile }),
+          ...(bundle === undefined ? {} : { bundle }),
+        },
+        emitter,
+        context.signal,
+      ),
     moreSinks,
   );
 }

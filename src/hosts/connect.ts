@@ -2,7 +2,7 @@ import type { Bastions } from './bastions.ts';
 import { connectLocal } from '../transport/local.ts';
 import { connectSsh, type SshTarget } from '../transport/ssh.ts';
 import type { KeyLoader } from '../transport/loaded-key.ts';
-import type { Transport } from '../transport/transport.ts';
+import type { Connection } from '../transport/transport.ts';
 import type { HostConfig } from '../spec/schema.ts';
 import { secretReader } from './secret-reader.ts';
 
@@ -17,7 +17,7 @@ export interface ConnectHostOptions {
 }
 
 /** Connects to a host of the cluster file, by SSH or as this machine. Rejects with an InstallerError of the transport. */
-export async function connectHost(config: HostConfig, options: ConnectHostOptions): Promise<Transport> {
+export async function connectHost(config: HostConfig, options: ConnectHostOptions): Promise<Connection> {
   const { ssh } = config;
   const secret = secretReader(`host ${config.name}`, options.addSecret);
   const sudoPassword = await secret(ssh.sudoPassword, 'the sudo password');

@@ -10,6 +10,7 @@ import {
 } from '../../test/support/fake-host.ts';
 import { changesOn, converge, planOn } from '../../test/support/steps.ts';
 import { kubeletConfigMapStep, kubeletConfigStep, kubeProxyConfigStep, laidOver } from './component-config-steps.ts';
+import { fromRegistries } from './image-pull.ts';
 import { beginInitImages, imagesStep, type ImagesStepInput } from './images-step.ts';
 import { manifestStep } from './manifest-step.ts';
 import { nodeLabelsStep } from './node-labels-step.ts';
@@ -324,7 +325,7 @@ describe('imagesStep', () => {
 
   it('begins to pull what kubeadm init starts, and waits for it when it is needed', async () => {
     const made = host();
-    const action = beginInitImages('pull', kubernetes);
+    const [action] = beginInitImages('pull', kubernetes, fromRegistries);
     made.services.set('pull.service', toService({ activeState: 'active', subState: 'running' }));
 
     const [change] = await changesOn(made, step('init'));

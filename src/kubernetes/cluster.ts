@@ -6,6 +6,7 @@ import type { Host } from '../hosts/host.ts';
 import type { PeerReport } from '../hosts/peer-report.ts';
 import type { Probed } from '../hosts/probed.ts';
 import type { ClusterConfig, HostConfig } from '../spec/schema.ts';
+import type { Supply } from './supply.ts';
 
 /** One machine of the cluster file, connected and looked at. */
 export interface Member {
@@ -20,6 +21,8 @@ export interface Member {
 export interface Cluster {
   readonly config: ClusterConfig;
   readonly options: { readonly verifyContent: boolean; readonly ignoreChecks: readonly string[] };
+  /** What hosts get everything from; undefined where they fetch it themselves, as the cluster file says. */
+  readonly supply: Supply | undefined;
   /** By name in the cluster file; filled by connect. */
   readonly hosts: Map<string, Host>;
   /** Hosts that could not be reached; the prechecks report them with everything else. */
@@ -47,10 +50,12 @@ export function createCluster(
   config: ClusterConfig,
   options: Cluster['options'],
   secrets: Map<string, string>,
+  supply?: Supply,
 ): Cluster {
   return {
     config,
     options,
+    supply,
     hosts: new Map(),
     unreachable: [],
     members: [],

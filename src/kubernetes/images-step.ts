@@ -1,8 +1,16 @@
 import { z } from 'zod';
+import { fromRegistries, type ImagePull } from './image-pull.ts';
 import { unitName } from './intent.ts';
 import { blocked, changes, deferred, noChanges, type Step, type StepPlan } from '../engine/step.ts';
-import type { LongAction } from '../ops/action.ts';
-import { commandQuery, serviceQuery, type CommandSeen, type Seen, type ServiceSeen } from '../ops/query.ts';
+import type { Action, LongAction } from '../ops/action.ts';
+import {
+  commandQuery,
+  serviceQuery,
+  type CommandSeen,
+  type Seen,
+  type ServiceQuery,
+  type ServiceSeen,
+} from '../ops/query.ts';
 
 /** Name of the transient unit that pulls what a host needs first. */
 export function pullUnit({ clusterId }: { readonly clusterId: string }): string {
@@ -25,6 +33,8 @@ export interface ImagesStepInput {
   readonly unit: string;
   /** The one that pulls what init does not need. */
   readonly laterUnit: string;
+  /** How the host gets them; from registries where not given. */
+  readonly pull?: ImagePull | undefined;
 }
 
 const present = commandQuery(['crictl', 'images', '-o', 'json']);
@@ -32,10 +42,11 @@ const present = commandQuery(['crictl', 'images', '-o', 'json']);
 /** Makes the images of a node be there. Which ones Kubernetes wants, its own kubeadm says. */
 export function imagesStep(input: ImagesStepInput): Step {
   const wantedList = commandQuery(['kubeadm', 'config', 'images', 'list', `--kubernetes-version=${input.version}`]);
+  const by = input.pull ?? fromRegistries;
   const [now, later] = [serviceQuery(`${input.unit}.service`), serviceQuery(`${input.laterUnit}.service`)];
   return {
     id: 'images',
-    observe: [present, wantedList, now, later],
+    observe: [present, wantedList, now, later, ...by.observe],
     plan(seen) {
       const kubernetes = imagesOf(seen(wantedList));
       if (kubernetes === undefined) return deferred('install-kubernetes', 'pull the images that are not there yet');
@@ -51,66 +62,69 @@ export function imagesStep(input: ImagesStepInput): Step {
       }
       const all = input.wanted === 'worker' ? kubernetes.filter(runsOnWorkers) : kubernetes;
       const missing = [...all, ...input.more].filter((image) => !names.has(image));
-      return input.wanted === 'init' ? planInit(input, missing, seen(now)) : planAll(input, missing, seen(later));
+      const isCutOff = by.isCutOff(seen);
+      const isBegun = (unit: ServiceQuery): boolean => isPulling(seen(unit), isCutOff);
+      return input.wanted === 'init' ? planInit(input, missing, isBegun(now)) : planAll(input, missing, isBegun(later));
     },
   };
 }
 
-function planInit(input: ImagesStepInput, missing: readonly string[], unit: Seen<ServiceSeen>): StepPlan {
+function planInit(input: ImagesStepInput, missing: readonly string[], isBegun: boolean): StepPlan {
   const first = missing.filter(startsWithInit);
   const rest = missing.filter((image) => !startsWithInit(image));
-  const isBegun = isPulling(unit);
   if (first.length === 0 && !isBegun) return noChanges;
   return changes({
     summary: isBegun ? waits : pulls(first),
     actions: [
-      ...(isBegun ? attach(input.unit, input.unit, first) : [pull(input.unit, first)]),
-      ...(rest.length === 0 ? [] : [{ ...pull(input.laterUnit, rest), wait: false }]),
+      ...(isBegun ? attach(input, input.unit, first) : [...prepare(input), pull(input, first)]),
+      ...(rest.length === 0 ? [] : [{ ...pull(input, rest), unit: input.laterUnit, wait: false }]),
     ],
   });
 }
 
-function planAll(input: ImagesStepInput, missing: readonly string[], later: Seen<ServiceSeen>): StepPlan {
-  if (isPulling(later)) return changes({ summary: waits, actions: attach(input.laterUnit, input.unit, missing) });
+function planAll(input: ImagesStepInput, missing: readonly string[], isBegun: boolean): StepPlan {
+  if (isBegun) return changes({ summary: waits, actions: attach(input, input.laterUnit, missing) });
   if (missing.length === 0) return noChanges;
-  return changes({ summary: pulls(missing), actions: [pull(input.unit, missing)] });
+  return changes({ summary: pulls(missing), actions: [...prepare(input), pull(input, missing)] });
 }
 
 const waits = 'wait for the images that are being pulled';
 
-/** Running, or done and not yet looked at. */
-function isPulling(unit: Seen<ServiceSeen>): boolean {
-  return unit.state === 'present' && ['running', 'start', 'exited'].includes(unit.value.subState);
+/** Running, or done and not yet looked at. One that is cut off is as good as none. */
+function isPulling(unit: Seen<ServiceSeen>, isCutOff: boolean): boolean {
+  const states = isCutOff ? ['exited'] : ['running', 'start', 'exited'];
+  return unit.state === 'present' && states.includes(unit.value.subState);
+}
+
+function prepare({ pull: by = fromRegistries, unit, laterUnit }: ImagesStepInput): readonly Action[] {
+  return by.prepare([unit, laterUnit]);
 }
 
 /** Takes the result of a unit that pulls; it may be of a run that wanted others, so what is missing then is pulled after it. */
-function attach(begun: string, unit: string, missing: readonly string[]): LongAction[] {
+function attach(input: ImagesStepInput, begun: string, missing: readonly string[]): LongAction[] {
+  const { commandWhereMissing } = input.pull ?? fromRegistries;
   return [
-    { ...pull(begun, missing), attachOnly: true },
-    ...(missing.length === 0 ? [] : [pull(unit, missing, pullWhereMissing)]),
+    { ...pull(input, missing), unit: begun, attachOnly: true },
+    ...(missing.length === 0 ? [] : [pullWith(input.unit, missing, commandWhereMissing)]),
   ];
 }
 
 /** Begins to pull what kubeadm init starts, and does not wait for it: a later `imagesStep` does. */
-export function beginInitImages(unit: string, images: readonly string[]): LongAction {
-  return { ...pull(unit, images.filter(startsWithInit), pullWhereMissing), wait: false };
+export function beginInitImages(unit: string, images: readonly string[], by: ImagePull): readonly Action[] {
+  const first = images.filter(startsWithInit);
+  return [...by.prepare([unit]), { ...pullWith(unit, first, by.commandWhereMissing), wait: false }];
 }
 
 function pulls(images: readonly string[]): string {
   return `pull ${images.length === 1 ? '1 image' : `${images.length} images`}: ${images.join(', ')}`;
 }
 
-function pull(unit: string, images: readonly string[], command = pullImage): LongAction {
+function pull(input: ImagesStepInput, images: readonly string[]): LongAction {
+  return pullWith(input.unit, images, (input.pull ?? fromRegistries).command);
+}
+
+function pullWith(unit: string, images: readonly string[], command: ImagePull['command']): LongAction {
   return { kind: 'long', unit, commands: images.map(command), parallel: 3, timeoutSeconds: 1700 };
-}
-
-function pullImage(image: string): string[] {
-  return ['crictl', '--timeout=600s', 'pull', image];
-}
-
-/** A pull asks the registry also where the image is there. */
-function pullWhereMissing(image: string): string[] {
-  return ['sh', '-c', 'crictl inspecti -q "$1" >/dev/null 2>&1 || exec crictl --timeout=600s pull "$1"', 'sh', image];
 }
 
 /** The static pods of a control plane, and the sandbox of every pod. */

@@ -1,3 +1,5 @@
+import type { Distro } from '../hosts/distros/index.ts';
+import type { HostSettingsConfig } from '../spec/config.ts';
 import type { Cluster, Member } from './cluster.ts';
 import { distroOf, packageManagerOf } from './host-distro.ts';
 
@@ -10,6 +12,20 @@ export const requiredTools = [
 /** Tools that port-forward and some network plugins need. */
 export const recommendedTools = ['conntrack', 'ethtool', 'socat', 'tc'] as const;
 
+/** Tools that prepare-hosts sees to, by hostSettings.installTools; curl or wget beside them. */
+export function toolsToInstall(installTools: HostSettingsConfig['installTools']): readonly string[] {
+  if (installTools === 'none') return [];
+  return [...requiredTools, ...(installTools === 'all' ? [...recommendedTools, 'ebtables', 'ipset'] : [])];
+}
+
+/** The packages of a distribution that bring the tools; what every host of it has is left out. */
+export function packagesOfTools(distro: Distro, tools: readonly string[]): ToolPackage[] {
+  return tools.flatMap((tool) => {
+    const name = distro.toolPackages[tool];
+    return name === undefined ? [] : [{ tool, package: name }];
+  });
+}
+
 export interface ToolPackage {
   readonly tool: string;
   readonly package: string;
@@ -21,12 +37,6 @@ export function installableTools(member: Member, cluster: Cluster): ToolPackage[
   const distro = distroOf(member);
   const { tools } = member.facts;
   if (wanted === 'none' || distro === undefined || packageManagerOf(member) === undefined) return [];
-  const names: string[] = [...requiredTools, ...(wanted === 'all' ? [...recommendedTools, 'ebtables', 'ipset'] : [])];
-  if (!tools.has('curl') && !tools.has('wget')) names.push('curl');
-  return names
-    .filter((tool) => !tools.has(tool))
-    .flatMap((tool) => {
-      const name = distro.toolPackages[tool];
-      return name === undefined ? [] : [{ tool, package: name }];
-    });
+  const names = toolsToInstall(wanted).filter((tool) => !tools.has(tool));
+  return packagesOfTools(distro, tools.has('curl') || tools.has('wget') ? names : [...names, 'curl']);
 }

@@ -25,10 +25,10 @@ export interface CopyOptions extends CallOptions {
   readonly trustIndexes?: boolean | undefined;
   /**
    * What to do where only some platforms are copied and the target refuses an index whose other manifests are missing:
-   * `fail` (the default), or give the tag to the manifest of the one platform (`tag-manifest`), unless the tag names
-   * something wider there already.
+   * `fail` (the default), or give the tag to the manifest of the only platform, or to an index of those that are copied (`narrow`),
+   * unless the tag names something wider there already.
    */
-  readonly whenIndexRefused?: 'fail' | 'tag-manifest' | undefined;
+  readonly whenIndexRefused?: 'fail' | 'narrow' | undefined;
   /** Tries of one blob without progress; 5 where nothing else is said. A try that brought bytes does not count. */
   readonly attempts?: number | undefined;
   /** First wait before another try, in milliseconds; it doubles. 250 where nothing else is said. */
@@ -51,7 +51,8 @@ export interface CopiedImage {
   readonly item: CopyItem;
   /**
    * `copied`: something was written for it. `present`: it was there already. `sparse`: copied, with an index whose other
-   * platforms are missing. `narrowed`: the tag names the manifest of the one platform, as the target refused the index.
+   * platforms are missing. `narrowed`: the tag names the manifest of the only platform, or an index of those, as the target refused
+   * the whole one.
    */
   readonly status: 'copied' | 'present' | 'sparse' | 'narrowed' | 'failed';
   /** What the tag names now; undefined where it failed. */

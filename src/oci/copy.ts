@@ -4,6 +4,7 @@ import { createBlobCopier, toInstallerError, type BlobCopier } from './copy-blob
 import type { CopiedImage, CopyItem, CopyOptions, CopyResult } from './copy-types.ts';
 import { blobsOf, parseManifest, type Descriptor, type IndexManifest, type StoredManifest } from './manifest.ts';
 import { isManifest } from './media-types.ts';
+import { narrowIndex } from './narrow.ts';
 import { OciError, wrongSize } from './oci-errors.ts';
 import { formatPlatform, selectPlatforms } from './platform.ts';
 import { formatReference, withDigest, type Reference, type RepositoryName } from './reference.ts';
@@ -114,7 +115,7 @@ async function copyTree(
     return { status: isSparse ? 'sparse' : 'copied', digest };
   } catch (error) {
     if (!isSparse || !(error instanceof OciError) || error.code !== 'OCI_MANIFEST_INCOMPLETE') throw error;
-    return tagOnlyChild(context, name, parsed, chosen, error, there);
+    return tagNarrowed(context, name, manifest, chosen, error, there);
   }
 }
 
@@ -176,30 +177,50 @@ function choose(index: IndexManifest, { platforms }: CopyOptions, from: Reposito
   });
 }
 
-/** The target wants all platforms of an index and got one: the tag may go to the manifest of that one, never in the place of something wider. */
-async function tagOnlyChild(
+/**
+ * The target wants all platforms of an index and got some: the tag may go to the manifest of the only one, or to an index of those, never in
+ * the place of something wider.
+ */
+async function tagNarrowed(
   context: Context,
   name: Reference,
-  index: IndexManifest,
+  index: StoredManifest,
   chosen: readonly Descriptor[],
   error: OciError,
   there: Descriptor | undefined,
 ): Promise<Pick<CopiedImage, 'status' | 'digest'>> {
   const { target, options } = context;
   const [only, ...others] = chosen;
-  const isOurs = there === undefined || index.manifests.some(({ digest }) => digest === there.digest);
-  const mayTag = options.whenIndexRefused === 'tag-manifest' && name.tag !== undefined;
-  if (!mayTag || only === undefined || others.length > 0 || !isOurs) {
+  const narrow = narrowIndex(index, new Set(chosen.map(({ digest }) => digest)));
+  const isOurs =
+    there === undefined ||
+    there.digest === narrow.descriptor.digest ||
+    membersOf(index, name).some(({ digest }) => digest === there.digest);
+  const mayTag = options.whenIndexRefused === 'narrow' && name.tag !== undefined;
+  if (!mayTag || only === undefined || !isOurs) {
+    const reason = `${formatReference(name)} has more platforms than were copied, and the target takes only whole indexes: ${error.message}`;
     throw new OciError({
       code: 'OCI_SPARSE_INDEX_REFUSED',
-      message: `${formatReference(name)} has more platforms than were copied, and the target takes only whole indexes: ${error.message}`,
-      remedy: 'copy all platforms, or a single one under a tag of its own',
+      message: isOurs
+        ? reason
+        : `${reason}; its tag names ${there.digest}, which is not replaced by something narrower`,
+      remedy: isOurs
+        ? 'copy all platforms, or give the image a tag, which can name those that there are'
+        : 'copy all platforms (a bundle: make it with --platform for each of them), or copy to another name',
       cause: error,
     });
   }
-  const manifest = await small(context, () => target.readManifest(withDigest(name, only.digest), options));
+  const manifest =
+    others.length > 0
+      ? narrow
+      : await small(context, () => target.readManifest(withDigest(name, only.digest), options));
   await small(context, () => target.putManifest(name, manifest, options));
-  return { status: 'narrowed', digest: only.digest };
+  return { status: 'narrowed', digest: manifest.descriptor.digest };
+}
+
+function membersOf(index: StoredManifest, name: Reference): readonly Descriptor[] {
+  const parsed = parseManifest(index, formatReference(name));
+  return parsed.kind === 'index' ? parsed.manifests : [];
 }
 
 async function copyReferrers(

@@ -4,7 +4,7 @@ import fetch, { type Response } from 'node-fetch';
 import { abortReason, sleep } from '../lib/deadline.ts';
 import { retry } from '../lib/retry.ts';
 import { createAgent, type ConnectionOptions } from './agent.ts';
-import { createAuthorizer, type Authorizer } from './auth.ts';
+import { basicHeader, createAuthorizer, type Authorizer } from './auth.ts';
 import { parseChallenge, type Scopes } from './challenge.ts';
 import type { CredentialSource } from './credentials.ts';
 import {
@@ -61,6 +61,8 @@ export interface EndpointRequest {
   /** Bytes are sent again in another try; a stream goes once. */
   readonly body?: Uint8Array | UploadBody | undefined;
   readonly scopes: Scopes;
+  /** Show user and password, not a token: for what a registry offers beside the distribution specification. */
+  readonly asAccount?: boolean | undefined;
   /** Statuses that are answers. Any other is an error. */
   readonly accept: readonly number[];
   /** For errors: `reading registry.k8s.io/pause:3.10`. */
@@ -205,6 +207,11 @@ export function createEndpoint(options: EndpointOptions): Endpoint {
     return authorizer;
   };
 
+  const accountHeader = async (): Promise<string | undefined> => {
+    const account = await credentials(registry);
+    return account !== undefined && 'username' in account ? basicHeader(account) : undefined;
+  };
+
   /** Asks `/v2/` once, to learn whether this is a registry and what it wants to see. */
   const introduce = async (signal?: AbortSignal): Promise<Authorizer> => {
     const what = `asking ${registry} for its API`;
@@ -282,9 +289,11 @@ export function createEndpoint(options: EndpointOptions): Endpoint {
       const access = await getAuthorizer(wish.signal);
       const url = new URL(wish.target, baseUrl);
       const isOwn = url.origin === new URL(baseUrl).origin;
-      const header = isOwn ? await access.headerFor(wish.scopes) : undefined;
+      const header = isOwn
+        ? await (wish.asAccount === true ? accountHeader() : access.headerFor(wish.scopes))
+        : undefined;
       let answer = await sendFollowing(url, wish, header);
-      if (answer.status === 401 && !streams && access.refused(header)) {
+      if (answer.status === 401 && !streams && wish.asAccount !== true && access.refused(header)) {
         answer.discard();
         answer = await sendFollowing(url, wish, await access.headerFor(wish.scopes));
       }

@@ -1,6 +1,7 @@
 import { createServer as createHttpServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import { createServer as createHttpsServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
+import type { Duplex } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { InstallerError, messageOf } from '../errors.ts';
 import { isDigest, type Digest } from './digest.ts';
@@ -31,6 +32,8 @@ export interface ServedRegistry {
   /** `https://127.0.0.1:5000`. */
   readonly url: string;
   readonly port: number;
+  /** Takes a connection that came another way than through the port. */
+  accept(stream: Duplex): void;
   /** Ends open connections and stops listening. */
   close(): Promise<void>;
 }
@@ -63,6 +66,9 @@ export async function serveRegistry(store: OciStore, options: ServeOptions = {})
   return {
     url: `${tls ? 'https' : 'http'}://${shown}:${actual}`,
     port: actual,
+    accept: (stream) => {
+      server.emit('connection', stream);
+    },
     close: () =>
       new Promise((resolve) => {
         server.close(() => {

@@ -5,6 +5,7 @@ import { abortReason, sleep } from '../lib/deadline.ts';
 import { retry } from '../lib/retry.ts';
 import { createAgent } from './agent.ts';
 import { usualPatience, type Patience } from './endpoint.ts';
+import { continued } from './continued.ts';
 import { connectionError, parseRetryAfter, stalled, statusError, type Doing } from './http-errors.ts';
 import { isTransient, OciError } from './oci-errors.ts';
 import { receiveBody } from './receive.ts';
@@ -18,6 +19,8 @@ export interface WebFiles {
   size(url: string, options?: CallOptions): Promise<number>;
   /** A file from a byte on, unverified; not tried again, for only its consumer knows how far it came. */
   open(url: string, startByte: number, sizeBytes: number, options?: CallOptions): Promise<Readable>;
+  /** A whole file as it comes, unverified; undefined where it is absent. Where a connection breaks it goes on behind the last byte. */
+  read(url: string, options?: CallOptions): Promise<AsyncIterable<Uint8Array> | undefined>;
   /** A small text; undefined where it is absent. */
   readText(url: string, options?: CallOptions): Promise<string | undefined>;
   close(): void;
@@ -108,7 +111,7 @@ export function createWebFiles(options: WebFilesOptions = {}): WebFiles {
     });
   };
 
-  return {
+  const files: WebFiles = {
     size: (url, { signal } = {}) =>
       persist(async () => {
         const { response, release } = await ask('HEAD', url, [200], {}, signal);
@@ -135,27 +138,41 @@ export function createWebFiles(options: WebFilesOptions = {}): WebFiles {
         onClose: release,
       });
     },
+    async read(url, callOptions = {}) {
+      const sizeBytes = await unlessAbsent(files.size(url, callOptions));
+      if (sizeBytes === undefined) return undefined;
+      return continued((startByte) => files.open(url, startByte, sizeBytes, callOptions), sizeBytes, {
+        ...patience,
+        signal: callOptions.signal,
+      });
+    },
     async readText(url, { signal } = {}) {
-      try {
-        return await persist(async () => {
-          const { response, doing, release } = await ask('GET', url, [200], {}, signal);
-          const body = response.body as Readable;
-          return readAll(body, maxTextBytes, url, doing.registry)
-            .then((bytes) => bytes.toString())
-            .catch((error: unknown) => {
-              throw error instanceof OciError ? error : connectionError(doing, error);
-            })
-            .finally(release);
-        }, signal);
-      } catch (error) {
-        if (error instanceof OciError && error.code === 'WEB_FILE_NOT_FOUND') return undefined;
-        throw error;
-      }
+      const text = persist(async () => {
+        const { response, doing, release } = await ask('GET', url, [200], {}, signal);
+        const body = response.body as Readable;
+        return readAll(body, maxTextBytes, url, doing.registry)
+          .then((bytes) => bytes.toString())
+          .catch((error: unknown) => {
+            throw error instanceof OciError ? error : connectionError(doing, error);
+          })
+          .finally(release);
+      }, signal);
+      return unlessAbsent(text);
     },
     close() {
       for (const agent of agents.values()) agent.destroy();
     },
   };
+  return files;
+}
+
+async function unlessAbsent<T>(work: Promise<T>): Promise<T | undefined> {
+  try {
+    return await work;
+  } catch (error) {
+    if (error instanceof OciError && error.code === 'WEB_FILE_NOT_FOUND') return undefined;
+    throw error;
+  }
 }
 
 function absentFile(url: string): OciError {

@@ -11,4 +11,6 @@ export const hostPaths = {
   run: '/run/installer',
   lock: '/run/installer/lock',
   generation: '/run/installer/generation',
+  /** How images are pulled out of a bundle, while a run lasts. */
+  bundle: '/run/installer/bundle',
 } as const;

@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
-import { loadPackageCatalogs, packageGroups, packageRequest, type PackageQuestion } from './catalog.ts';
+import { packageGroups } from '../spec/os-packages.ts';
+import { loadPackageCatalogs, packageRequest, type PackageQuestion } from './catalog.ts';
 import type { Trust } from './types.ts';
 
 const catalogs = loadPackageCatalogs();

@@ -1,12 +1,9 @@
 import { z } from 'zod';
 import { listAssets, readAsset } from '../assets.ts';
 import { InstallerError } from '../errors.ts';
+import { packageGroups, type PackageGroup } from '../spec/os-packages.ts';
 import { parseStrictYaml } from '../spec/strict-yaml.ts';
 import type { AptRepository, PackageRequest, RpmRepository, Trust } from './types.ts';
-
-/** What packages are for: one list of names each. */
-export const packageGroups = ['base', 'chrony', 'iscsi', 'load-balancer', 'nfs', 'xfs'] as const;
-export type PackageGroup = (typeof packageGroups)[number];
 
 const names = z.array(z.string().min(1)).min(1);
 const common = { distributions: z.array(z.string()).min(1), groups: z.record(z.enum(packageGroups), names) };

@@ -89,7 +89,7 @@ describe('what Debian packages need', () => {
       url: `${url}/pool/b_1_amd64.deb`,
       filename: 'b_1_amd64.deb',
       sha256: b.sha256,
-      sizeBytes: 10,
+      sizeBytes: 13,
       architecture: 'amd64',
       entry: b.entry,
     });

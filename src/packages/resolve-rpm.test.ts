@@ -131,7 +131,7 @@ describe('what rpm packages need', () => {
       url: `${url}/Packages/b-1-1.x86_64.rpm`,
       filename: 'b-1-1.x86_64.rpm',
       sha256: b.sha256,
-      sizeBytes: 10,
+      sizeBytes: 16,
       entry: b.entry.replace('a/b/', 'Packages/'),
     });
     expect(warnings).toEqual([expect.stringContaining('carries no signature')]);

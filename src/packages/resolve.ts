@@ -39,7 +39,8 @@ async function resolveApt(fetch: Fetch, request: PackageRequest & { family: 'apt
     request.repositories.map((repository) => loadAptRepository(fetch, repository, architecture, nowMs)),
   );
   const index = indexPackages(loaded.flatMap(({ files }) => files));
-  const { chosen, unmet } = closureOf(index, names, architecture);
+  const { chosen, answers, unmet } = closureOf(index, names, architecture);
+  const asked = namesByAnswer(answers);
   refuseUnmet(unmet, request.repositories);
   const packages = chosen.map(({ package: item, reason }) => {
     const file = item.path.slice(item.path.lastIndexOf('/') + 1);
@@ -56,6 +57,7 @@ async function resolveApt(fetch: Fetch, request: PackageRequest & { family: 'apt
       sizeBytes: item.sizeBytes,
       sha256: item.sha256,
       reason,
+      requestedAs: asked.get(item) ?? [],
       entry: item.stanza,
     };
   });
@@ -76,10 +78,11 @@ async function resolveRpm(fetch: Fetch, request: PackageRequest & { family: 'rpm
   );
   const { closure, files } = await closureWithFiles(index, request.names, loaded);
   refuseUnmet(closure.unmet, repositories);
+  const asked = namesByAnswer(closure.answers);
   const packages = await Promise.all(
     loaded.map(async (repository, number) => {
       const mine = closure.chosen.filter(({ package: item }) => item.repository === number);
-      return describeRpms(repository, mine, files);
+      return describeRpms(repository, mine, asked, files);
     }),
   );
   return { packages: packages.flat(), warnings: loaded.flatMap(({ warnings }) => warnings) };
@@ -114,6 +117,7 @@ async function closureWithFiles(
 async function describeRpms(
   repository: LoadedRpmRepository,
   chosen: readonly ChosenRpm[],
+  asked: ReadonlyMap<unknown, readonly string[]>,
   files: ReadonlyMap<string, readonly string[]>,
 ): Promise<ResolvedPackage[]> {
   if (chosen.length === 0) return [];
@@ -134,10 +138,18 @@ async function describeRpms(
       sizeBytes: item.sizeBytes,
       sha256: item.digest,
       reason,
+      requestedAs: asked.get(item) ?? [],
       entry,
       ...(known === undefined ? {} : { files: known }),
     };
   });
+}
+
+/** The names that each package is the answer to. */
+function namesByAnswer<T>(answers: ReadonlyMap<string, T>): Map<T, string[]> {
+  const names = new Map<T, string[]>();
+  for (const [name, item] of answers) names.set(item, [...(names.get(item) ?? []), name]);
+  return names;
 }
 
 function refuseUnmet(

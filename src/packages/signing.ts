@@ -1,4 +1,5 @@
 import * as openpgp from 'openpgp';
+import { exitCodes, InstallerError } from '../errors.ts';
 
 /** Signs the metadata of an offline repository. */
 export interface RepositoryKey {
@@ -26,12 +27,18 @@ export async function generateRepositoryKey(
   });
 }
 
-/** Opens a private key. The same key, date (milliseconds since the epoch) and content give the same signature. */
-export async function openRepositoryKey(armoredPrivateKey: string, dateMs: number): Promise<RepositoryKey> {
-  const signingKeys = await openpgp.readPrivateKey({ armoredKey: armoredPrivateKey });
+/**
+ * Opens a private key. The same key, date (milliseconds since the epoch) and content give the same signature; without a date the
+ * signature is of the moment at which the key was made. REPOSITORY_KEY_INVALID (exit code 2) where it is none.
+ */
+export async function openRepositoryKey(armoredPrivateKey: string, dateMs?: number): Promise<RepositoryKey> {
+  const signingKeys = await openpgp.readPrivateKey({ armoredKey: armoredPrivateKey }).catch((error: unknown) => {
+    throw notAKey('it cannot be parsed', error);
+  });
+  if (!signingKeys.isDecrypted()) throw notAKey('it is protected by a passphrase');
   const options = {
     signingKeys,
-    date: new Date(dateMs),
+    date: dateMs === undefined ? signingKeys.getCreationTime() : new Date(dateMs),
     config: { nonDeterministicSignaturesViaNotation: false },
   } as const;
   return {
@@ -44,4 +51,15 @@ export async function openRepositoryKey(armoredPrivateKey: string, dateMs: numbe
       return String(await openpgp.sign({ ...options, message, detached: true, format: 'armored' }));
     },
   };
+}
+
+/** The text of the key is never quoted. */
+function notAKey(why: string, cause?: unknown): InstallerError {
+  return new InstallerError({
+    code: 'REPOSITORY_KEY_INVALID',
+    message: `the key for repositories is no OpenPGP private key of this program: ${why}`,
+    remedy: 'make one with `installer bundle keygen --repository`',
+    exitCode: exitCodes.usage,
+    cause,
+  });
 }

@@ -58,6 +58,8 @@ export interface ResolvedPackage {
   readonly sha256: string;
   /** Why it is there: `requested`, or the package that needs it and what it asked for. */
   readonly reason: string;
+  /** The names of the request that it is the answer to; empty for what only others need. */
+  readonly requestedAs: readonly string[];
   /** Its stanza of Packages, or its `package` element of primary.xml, as the source repository has it. */
   readonly entry: string;
   /** Files that others of the set depend on, and that the entry does not name (rpm). */

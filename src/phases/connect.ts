@@ -9,7 +9,7 @@ import type { Cluster } from '../kubernetes/cluster.ts';
 import type { Limiter } from '../lib/concurrency.ts';
 import type { HostConfig } from '../spec/schema.ts';
 import { createKeyLoader } from '../transport/ssh-keys.ts';
-import type { Transport } from '../transport/transport.ts';
+import type { Connection, Transport } from '../transport/transport.ts';
 
 export interface ConnectPhaseOptions {
   /** For commands that only look: an account that cannot become root is enough, and a warning says so. */
@@ -31,6 +31,14 @@ export function connect(limiter: Limiter, options: ConnectPhaseOptions = {}): Cl
     runsOnDryRun: true,
     failed: (cluster) => cluster.unreachable.length > 0,
     async run(cluster, context) {
+      const { supply } = cluster;
+      if (supply !== undefined) {
+        context.emitter.emit({
+          type: 'log',
+          level: 'info',
+          message: `hosts get everything from ${supply.description}`,
+        });
+      }
       const keys = createKeyLoader();
       await Promise.all(
         cluster.config.spec.hosts.map((config) =>
@@ -63,8 +71,8 @@ async function connectOne(
   let opened: Host | undefined;
   try {
     const warn = (message: string): void => emitter.emit({ type: 'log', level: 'warning', host: config.name, message });
-    const open = (): Promise<Transport> =>
-      connectHost(config, {
+    const open = async (): Promise<Transport> => {
+      const connection = await connectHost(config, {
         signal: context.signal,
         keys,
         spareShells,
@@ -72,6 +80,9 @@ async function connectOne(
         addSecret: (value) => emitter.addSecret(value),
         onWarning: warn,
       });
+      await publishSupply(cluster, config.name, connection, context.signal);
+      return connection;
+    };
     const connected = reconnecting(await open(), open, {
       onReconnect: () => warn('connecting again'),
     });
@@ -112,6 +123,22 @@ async function connectOne(
       changes: 0,
       error: reportError(failure),
     });
+  }
+}
+
+/** Makes the bundle of the run answer on the host itself; a connection that is made anew has the port of the one before, if it can. */
+async function publishSupply(
+  { supply }: Cluster,
+  host: string,
+  connection: Connection,
+  signal: AbortSignal,
+): Promise<void> {
+  if (supply === undefined) return;
+  try {
+    supply.ports.set(host, await connection.publish(supply.service, { preferredPort: supply.ports.get(host), signal }));
+  } catch (error) {
+    await connection.close();
+    throw error;
   }
 }
 

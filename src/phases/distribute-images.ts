@@ -10,6 +10,7 @@ import {
   versionsOf,
   type Cluster,
 } from '../kubernetes/cluster.ts';
+import { imagePullOf } from '../kubernetes/image-pull.ts';
 import { imagesStep, pullUnit, type ImagesStepInput } from '../kubernetes/images-step.ts';
 import { unitName } from '../kubernetes/intent.ts';
 
@@ -51,8 +52,15 @@ function images(host: Host, cluster: Cluster, wanted: ImagesStepInput['wanted'])
     version: artifactOf(cluster, host, 'kubeadm').version,
     wanted,
     sandboxImage: versions.images.pause,
-    more: versions.images.network,
+    more: [...versions.images.network, ...probeImage(cluster)],
     unit: pullUnit(cluster),
     laterUnit: unitName(cluster.clusterId, 'pull-later-images'),
+    pull: imagePullOf(cluster, host),
   });
+}
+
+/** kubelet pulls it by itself, unless the bundle is the only one that has it. */
+function probeImage(cluster: Cluster): readonly string[] {
+  if (cluster.supply === undefined || cluster.config.spec.network.plugin === 'none') return [];
+  return [versionsOf(cluster).images.probe];
 }

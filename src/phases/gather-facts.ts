@@ -2,6 +2,7 @@ import { architectures, resolveVersions, type Architecture } from '../artifacts/
 import { loadCatalogs, readNamedFile } from '../artifacts/load-catalogs.ts';
 import type { ClusterPhase } from '../engine/phase.ts';
 import { toInstallerError } from '../engine/failures.ts';
+import { InstallerError } from '../errors.ts';
 import { factQueries } from '../hosts/fact-queries.ts';
 import { parseFacts } from '../hosts/facts.ts';
 import type { Cluster, Member } from '../kubernetes/cluster.ts';
@@ -38,6 +39,7 @@ async function gatherMember(cluster: Cluster, config: HostConfig, signal: AbortS
   try {
     const seen = await host.observe(Object.values(factQueries), { timeoutMs: 60_000, signal });
     const facts = parseFacts(seen, host.askedAtMs(), host.tookMs());
+    refuseWithoutPlatform(cluster, config.name, facts.architecture);
     const nodeAddress =
       config.internalAddress ??
       addressOf(
@@ -51,6 +53,16 @@ async function gatherMember(cluster: Cluster, config: HostConfig, signal: AbortS
     cluster.unreachable.push(toInstallerError(error, config.name));
     return undefined;
   }
+}
+
+function refuseWithoutPlatform({ supply }: Cluster, host: string, architecture: string): void {
+  if (supply === undefined || supply.platforms.includes(`linux/${architecture}`)) return;
+  throw new InstallerError({
+    code: 'BUNDLE_PLATFORM',
+    host,
+    message: `this host is linux/${architecture}, and ${supply.description} is for ${supply.platforms.join(' and ')}`,
+    remedy: 'make a bundle with --platform for every kind of host, or merge one for this platform into it',
+  });
 }
 
 /** Where the file gives a DNS name only, the first global address of the host; the check address-valid looks at it again. */

@@ -2,6 +2,7 @@ import { readAsset } from '../assets.ts';
 import type { HostPhase } from '../engine/phase.ts';
 import { artifactOf, hostsOf, type Cluster } from '../kubernetes/cluster.ts';
 import type { Action } from '../ops/action.ts';
+import { fetchSource } from '../kubernetes/supply.ts';
 import { kubernetesPaths } from '../kubernetes/paths.ts';
 import { directoryStep } from '../steps/edit-step.ts';
 import { artifactStep } from '../steps/artifact-step.ts';
@@ -29,13 +30,16 @@ export const installKubernetes: HostPhase<Cluster> = {
     const kubelet = artifactOf(cluster, host, 'kubelet');
     const digest = sha256([unit, dropIn, kubelet.version, kubelet.sha256 ?? ''].join('\n'));
     return [
-      ...kubernetesBinaries.map((name) =>
-        artifactStep({
-          artifact: artifactOf(cluster, host, name),
-          install: { as: 'file', path: `/usr/local/bin/${name}`, mode: '755' },
-          verifyContent: cluster.options.verifyContent,
-        }),
-      ),
+      ...kubernetesBinaries
+        .map((name) => artifactOf(cluster, host, name))
+        .map((artifact) =>
+          artifactStep({
+            artifact,
+            install: { as: 'file', path: `/usr/local/bin/${artifact.name}`, mode: '755' },
+            verifyContent: cluster.options.verifyContent,
+            source: fetchSource(cluster, host, artifact),
+          }),
+        ),
       directoryStep('static-pods', kubernetesPaths.manifests, '755'),
       fileStep({ id: 'kubelet-unit', path: kubeletPaths.unit, content: unit, mode: '644', then: [reload] }),
       fileStep({

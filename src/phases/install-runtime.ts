@@ -12,7 +12,9 @@ import {
   type Cluster,
   type Member,
 } from '../kubernetes/cluster.ts';
+import { imagePullOf } from '../kubernetes/image-pull.ts';
 import { beginInitImages, pullUnit } from '../kubernetes/images-step.ts';
+import { fetchSource } from '../kubernetes/supply.ts';
 import { containerdPaths, renderContainerdConfig, renderRegistryFiles } from '../kubernetes/containerd-config.ts';
 import { criSocket } from '../kubernetes/paths.ts';
 import type { Action, FetchAction } from '../ops/action.ts';
@@ -55,11 +57,13 @@ export const installRuntime: HostPhase<Cluster> = {
       ...['containerd', 'runc', 'cni-plugins', 'crictl']
         // A runtime that was there before brings its own runc.
         .filter((name) => kept === undefined || (name !== 'containerd' && name !== 'runc'))
-        .map((name) =>
+        .map((name) => artifactOf(cluster, host, name))
+        .map((artifact) =>
           artifactStep({
-            artifact: artifactOf(cluster, host, name),
-            install: installOf(name),
+            artifact,
+            install: installOf(artifact.name),
             verifyContent: cluster.options.verifyContent,
+            source: fetchSource(cluster, host, artifact),
           }),
         ),
       fileStep({
@@ -99,7 +103,7 @@ export const installRuntime: HostPhase<Cluster> = {
 /** The whole cluster waits for the first control plane: its images come while its binaries are fetched. */
 function beginPull(host: Host, cluster: Cluster): Action[] {
   if (host !== firstControlPlane(cluster).host) return [];
-  return [beginInitImages(pullUnit(cluster), versionsOf(cluster).images.kubernetes)];
+  return [...beginInitImages(pullUnit(cluster), versionsOf(cluster).images.kubernetes, imagePullOf(cluster, host))];
 }
 
 const reload: Action = { kind: 'service', unit: '', do: 'daemon-reload' };

@@ -1,6 +1,8 @@
 import type { HostSettingsConfig } from './host-settings.ts';
+import type { OsPackagesConfig } from './os-packages.ts';
 
 export type { HostSettingsConfig, PackageRepositories, PackageRepository } from './host-settings.ts';
+export type { OsDistribution, OsPackagesConfig, OsRepository } from './os-packages.ts';
 
 /** Any value that JSON can hold; the free-form overrides are made of these. */
 export type JsonValue = string | number | boolean | null | readonly JsonValue[] | { readonly [key: string]: JsonValue };
@@ -178,5 +180,6 @@ export interface ClusterConfig {
     readonly artifacts: ArtifactsConfig;
     readonly checks: ChecksConfig;
     readonly hostSettings: HostSettingsConfig;
+    readonly osPackages: OsPackagesConfig;
   };
 }

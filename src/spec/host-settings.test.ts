@@ -17,7 +17,9 @@ describe('spec.hostSettings', () => {
     expect(settings.defaultTasksMax).toBe('9000');
     expect(settings.packageRepositories).toEqual({
       exclusive: false,
-      repositories: [{ name: 'a', url: 'http://m/x', suites: [], components: [], keyFile: '/etc/prod/k.asc' }],
+      repositories: [
+        { name: 'a', url: 'http://m/x', suites: [], components: [], signedIndex: false, keyFile: '/etc/prod/k.asc' },
+      ],
     });
   });
 

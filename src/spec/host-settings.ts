@@ -43,4 +43,6 @@ export interface PackageRepository {
   readonly components: readonly string[];
   /** Absolute path of the public key on the installer's machine; absent: signatures are not checked. */
   readonly keyFile?: string;
+  /** For rpm: the index must be signed with the key, too; apt always asks for that. */
+  readonly signedIndex: boolean;
 }

@@ -125,6 +125,9 @@ describe('a valid file', () => {
               "10.96.0.0/12",
             ],
           },
+          "osPackages": {
+            "distributions": [],
+          },
           "runtime": {
             "containerd": {
               "config": {},

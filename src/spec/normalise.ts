@@ -6,6 +6,7 @@ import {
   type HostConfig,
   type HostSettingsConfig,
   type KubernetesConfig,
+  type OsDistribution,
   type RegistryConfig,
   type SecretSource,
   type SshConfig,
@@ -23,6 +24,7 @@ export interface PathBases {
 }
 
 type FileHost = ClusterFile['spec']['hosts'][number];
+type FileDistribution = ClusterFile['spec']['osPackages']['distributions'][number];
 type FileRegistry = ClusterFile['spec']['runtime']['registries'][string];
 
 /** Fills in what depends on more than one field: merged SSH settings, derived addresses, absolute paths. */
@@ -43,6 +45,9 @@ export function normaliseClusterFile(file: ClusterFile, bases: PathBases): Clust
         registries: mapValues(spec.runtime.registries, (registry) => normaliseRegistry(registry, bases)),
       },
       hostSettings: normaliseHostSettings(spec.hostSettings, bases),
+      osPackages: {
+        distributions: spec.osPackages.distributions.map((one) => normaliseDistribution(one, bases)),
+      },
       artifacts: {
         mirrors: mapValues(spec.artifacts.mirrors, trimSlashes),
         catalogs: spec.artifacts.catalogs.map((path) => resolvePath(path, bases)),
@@ -151,11 +156,28 @@ function normaliseHostSettings(settings: ClusterFile['spec']['hostSettings'], ba
         url: trimSlashes(repository.url),
         suites: repository.suites,
         components: repository.components,
+        signedIndex: repository.signedIndex,
         ...withoutUndefined({
           keyFile: repository.keyFile === undefined ? undefined : resolvePath(repository.keyFile, bases),
         }),
       })),
     },
+  };
+}
+
+function normaliseDistribution(
+  { id, version, groups, packages, keyFile, repositories }: FileDistribution,
+  bases: PathBases,
+): OsDistribution {
+  const keyOf = (file: string | undefined): { keyFile?: string } =>
+    withoutUndefined({ keyFile: file === undefined ? undefined : resolvePath(file, bases) });
+  return {
+    ...{ id, version, groups, packages },
+    ...keyOf(keyFile),
+    repositories: repositories.map(({ url, suites, components, allowUnsigned, keyFile: file }) => ({
+      ...{ url: trimSlashes(url), suites, components, allowUnsigned },
+      ...keyOf(file),
+    })),
   };
 }
 

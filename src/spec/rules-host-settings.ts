@@ -59,9 +59,26 @@ const repositoryComponentsFit: Rule = {
     }),
 };
 
+const signedIndexHasKey: Rule = {
+  id: 'repository-signed-index-has-key',
+  reads: ['hostSettings'],
+  check: ({ hostSettings }) =>
+    hostSettings.packageRepositories.repositories.flatMap(({ signedIndex, keyFile }, index) =>
+      signedIndex && keyFile === undefined
+        ? [
+            {
+              path: [...base, 'packageRepositories', 'repositories', index, 'signedIndex'],
+              reason: 'give the keyFile that it is signed with',
+            },
+          ]
+        : [],
+    ),
+};
+
 export const hostSettingsRules: readonly Rule[] = [
   sysctlLetsForward,
   swapFitsKubelet,
   repositoryNamesUnique,
   repositoryComponentsFit,
+  signedIndexHasKey,
 ];

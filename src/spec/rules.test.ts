@@ -53,6 +53,7 @@ const repositories = (...list: Partial<PackageRepository>[]): Partial<Spec> =>
         url: 'http://m',
         suites: [],
         components: [],
+        signedIndex: false,
         ...item,
       })),
     },
@@ -348,6 +349,16 @@ describe.each<{ id: string; holds: Partial<Spec>[]; breaks: [Partial<Spec>, stri
       [
         virtual('10.0.0.100', { host: 'api.example.com', port: 443 }),
         'spec.kubernetes.controlPlaneEndpoint: the port must be 6443: nothing forwards another one at a virtual address',
+      ],
+    ],
+  },
+  {
+    id: 'repository-signed-index-has-key',
+    holds: [{}, repositories({}, { signedIndex: true, keyFile: '/k' })],
+    breaks: [
+      [
+        repositories({ signedIndex: true }),
+        'spec.hostSettings.packageRepositories.repositories[0].signedIndex: give the keyFile that it is signed with',
       ],
     ],
   },

@@ -3,6 +3,7 @@ import { hostSettingsRules } from './rules-host-settings.ts';
 import { hostRules } from './rules-hosts.ts';
 import { networkRules } from './rules-network.ts';
 import { virtualAddressRules } from './rules-virtual-address.ts';
+import { osPackagesRules } from './rules-os-packages.ts';
 import type { Rule } from './rule.ts';
 import type { Issue } from './problems.ts';
 
@@ -28,6 +29,7 @@ export const clusterRules: readonly Rule[] = [
   ...networkRules,
   ...virtualAddressRules,
   ...hostSettingsRules,
+  ...osPackagesRules,
   overridesWithoutIdentity,
 ];
 

@@ -11,13 +11,13 @@ const checkSysctlKey = matches(
   'a kernel parameter such as vm.max_map_count, or net.ipv4.conf.eth0/1.rp_filter for an interface with a dot',
 );
 const checkModule = matches(/^[A-Za-z0-9_-]+$/, 'the name of a kernel module');
-const checkPackage = matches(/^[A-Za-z0-9][A-Za-z0-9+._-]*$/, 'the name of a package');
+export const checkPackage = matches(/^[A-Za-z0-9][A-Za-z0-9+._-]*$/, 'the name of a package');
 const checkRepositoryName = matches(/^[a-z0-9][a-z0-9-]{0,39}$/, 'a name of lowercase letters, digits and "-"');
 const checkTimeZone = matches(
   /^[A-Za-z][A-Za-z0-9_+-]*(\/[A-Za-z0-9_+-]+){0,2}$/,
   'a time zone such as Europe/Berlin or UTC',
 );
-const checkWord = matches(/^[A-Za-z0-9][A-Za-z0-9./_-]*$/, 'one word of letters, digits and "./_-"');
+export const checkWord = matches(/^[A-Za-z0-9][A-Za-z0-9./_-]*$/, 'one word of letters, digits and "./_-"');
 const checkSize = matches(/^[1-9]\d*[KMGT]?$/, 'a size such as 500M or 2G');
 const checkTimeSpan = matches(/^[1-9]\d*(s|min|h|day|week|month|year)$/, 'a time span such as 30day or 2week');
 const checkTasks = matches(/^(infinity|[1-9]\d*|[1-9]\d?%)$/, 'infinity, a number or a percentage');
@@ -41,6 +41,12 @@ const repository = z.strictObject({
   keyFile: path
     .optional()
     .describe('Public key (ASCII armoured) that signs the repository; without it signatures are not checked.'),
+  signedIndex: z
+    .boolean()
+    .default(false)
+    .describe(
+      'For dnf, yum and zypper: True: the index must be signed too, not the packages alone (repo_gpgcheck). apt always asks for that.',
+    ),
 });
 
 export const hostSettings = z.strictObject({

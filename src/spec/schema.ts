@@ -25,6 +25,7 @@ import {
   checkUserName,
 } from './formats.ts';
 import { hostSettings } from './schema-host-settings.ts';
+import { osPackages } from './schema-os-packages.ts';
 import { byServer, freeForm, path, port, secretSource, text } from './schema-values.ts';
 
 export type * from './config.ts';
@@ -300,6 +301,7 @@ export const clusterFileSchema = z.strictObject({
       hostSettings: hostSettings
         .prefault({})
         .describe('How the hosts are set up; docs/tuning.md has every change, and how it is undone.'),
+      osPackages: osPackages.prefault({}).describe('Packages of the distributions that a bundle holds.'),
     })
     .describe('The wanted cluster.'),
 });

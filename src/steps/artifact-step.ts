@@ -7,13 +7,15 @@ export interface ArtifactStepInput {
   readonly artifact: Artifact;
   readonly install: FetchAction['install'];
   readonly verifyContent: boolean;
+  /** Where it is fetched from instead; asked anew for each plan. */
+  readonly source?: (() => Pick<FetchAction, 'url' | 'sha256'>) | undefined;
 }
 
 /** Makes the files of a release archive, or a single binary, be on the host as published. The host fetches them itself. */
 export function artifactStep(input: ArtifactStepInput): Step {
   const { artifact, install, verifyContent } = input;
   const query = artifactQuery(artifact.name, verifyContent);
-  const action: FetchAction = {
+  const fetch = (): FetchAction => ({
     kind: 'fetch',
     name: artifact.name,
     version: artifact.version,
@@ -21,7 +23,8 @@ export function artifactStep(input: ArtifactStepInput): Step {
     sha256: artifact.sha256,
     checksumUrl: artifact.checksumUrl ?? `${artifact.url}.sha256`,
     install,
-  };
+    ...input.source?.(),
+  });
   return {
     id: artifact.name,
     observe: [query],
@@ -36,7 +39,7 @@ export function artifactStep(input: ArtifactStepInput): Step {
       }
       const reason = differs(answer.state === 'present' ? answer.value : undefined, artifact);
       if (reason === undefined) return noChanges;
-      return changes({ summary: `install ${artifact.name} ${artifact.version} (${reason})`, actions: [action] });
+      return changes({ summary: `install ${artifact.name} ${artifact.version} (${reason})`, actions: [fetch()] });
     },
   };
 }

@@ -254,8 +254,15 @@ describe('packagesStep', () => {
 
 describe('repositoriesSteps', () => {
   const repositories = [
-    { name: 'site', url: 'http://m/debian', suites: ['bookworm'], components: ['main'], keyFile: '/k' },
-    { name: 'flat', url: 'http://m/flat', suites: [], components: [] },
+    {
+      name: 'site',
+      url: 'http://m/debian',
+      suites: ['bookworm'],
+      components: ['main'],
+      keyFile: '/k',
+      signedIndex: true,
+    },
+    { name: 'flat', url: 'http://m/flat', suites: [], components: [], signedIndex: false },
   ];
 
   it('writes them for apt', () => {
@@ -285,6 +292,7 @@ baseurl=http://m/debian
 enabled=1
 gpgcheck=1
 gpgkey=file:///etc/installer/keys/site.asc
+repo_gpgcheck=1
 
 [installer-flat]
 name=flat

@@ -72,13 +72,14 @@ function renderApt({ name, url, suites, components, keyFile }: PackageRepository
   ].join('\n');
 }
 
-function renderRpm({ name, url, keyFile }: PackageRepository): string {
+function renderRpm({ name, url, keyFile, signedIndex }: PackageRepository): string {
   return [
     `[installer-${name}]`,
     `name=${name}`,
     `baseurl=${url}`,
     'enabled=1',
     ...(keyFile === undefined ? ['gpgcheck=0'] : ['gpgcheck=1', `gpgkey=file://${keyPath(name)}`]),
+    ...(signedIndex ? ['repo_gpgcheck=1'] : []),
     '',
   ].join('\n');
 }

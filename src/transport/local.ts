@@ -14,7 +14,7 @@ import {
   shellKindOf,
 } from './ssh-privilege.ts';
 import type { PrivilegeState, ShellKind } from './ssh-privilege.ts';
-import type { ExecOptions, ExecResult, Transport } from './transport.ts';
+import type { Connection, ExecOptions, ExecResult } from './transport.ts';
 
 export interface LocalOptions {
   /** Sent on stdin, and only where sudo asks for a password. */
@@ -28,7 +28,7 @@ const probeTimeoutMs = 30_000;
  * The machine this program runs on, with the meaning of a connection: scripts on stdin of /bin/sh, the same probe of the
  * privilege, the same codes of errors. `host` is the name in the cluster file.
  */
-export async function connectLocal(host: string, options: LocalOptions = {}): Promise<Transport> {
+export async function connectLocal(host: string, options: LocalOptions = {}): Promise<Connection> {
   const { sudoPassword } = options;
   const state = await probeLocal(host, options);
   let trips = 0;
@@ -46,6 +46,7 @@ export async function connectLocal(host: string, options: LocalOptions = {}): Pr
       const preamble = kind === 'sudo-password' ? passwordPreamble(sudoPassword ?? '') : '';
       return runLocal(host, shellCommands[kind], preamble, script, execOptions);
     },
+    publish: (service) => Promise.resolve(service.port),
     close() {
       closed = true;
       return Promise.resolve();

@@ -12,7 +12,8 @@ import type { ShellKind } from './ssh-privilege.ts';
 import { maxSessions } from './ssh-shells.ts';
 import { describeTarget } from './ssh-target.ts';
 import type { ConnectOptions, SshTarget } from './ssh-target.ts';
-import type { ExecOptions, ExecResult, Transport } from './transport.ts';
+import { publishOverSsh } from './publish.ts';
+import type { Connection, ExecOptions, ExecResult } from './transport.ts';
 
 export type { ConnectOptions, KnownHostsSetting, SshTarget } from './ssh-target.ts';
 
@@ -22,7 +23,7 @@ export type { ConnectOptions, KnownHostsSetting, SshTarget } from './ssh-target.
  * SSH_HOST_KEY_REVOKED, SSH_KNOWN_HOSTS, SSH_KEY_FILE, SSH_SHELL and INTERRUPTED, and leaves neither socket nor timer then;
  * `exec` fails with SSH_SHELL, SSH_OUTPUT_TOO_LARGE and INTERRUPTED too.
  */
-export async function connectSsh(target: SshTarget, options: ConnectOptions = {}): Promise<Transport> {
+export async function connectSsh(target: SshTarget, options: ConnectOptions = {}): Promise<Connection> {
   const connection = await openConnection(target, options);
   const limiter = createLimiter(maxSessions);
   const { privilege } = connection.privilegeState;
@@ -47,6 +48,7 @@ export async function connectSsh(target: SshTarget, options: ConnectOptions = {}
         throw error;
       }
     },
+    publish: (service, publishOptions = {}) => publishOverSsh(connection.ssh, target, service, publishOptions),
     async close() {
       connection.shells.close();
       await connection.ssh.close();

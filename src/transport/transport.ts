@@ -1,3 +1,5 @@
+import type { LocalService, PublishOptions } from './publish.ts';
+
 /** What a script did on a machine. Output is text decoded as UTF-8; both streams are bounded by `maxOutputBytes`. */
 export interface ExecResult {
   /** Exit status; undefined where a signal ended the script. */
@@ -42,6 +44,12 @@ export interface Transport {
   /** Number of scripts sent so far: the round trips of this host. */
   readonly trips: number;
   close(): Promise<void>;
+}
+
+/** A transport as it was made, before anything was put around it. */
+export interface Connection extends Transport {
+  /** Makes a service of this machine answer on the loopback of the other one; returns the port there. */
+  publish(service: LocalService, options?: PublishOptions): Promise<number>;
 }
 
 /**

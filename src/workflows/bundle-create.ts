@@ -2,6 +2,7 @@ import { arch } from 'node:process';
 import { runningBinary } from '../assets.ts';
 import { createBundle, type InstallerBinary } from '../bundle/create.ts';
 import { readPrivateKey } from '../bundle/signature.ts';
+import { readRepositoryKey } from './bundle-repository-key.ts';
 import { formatWritten } from '../bundle/write-bundle.ts';
 import type { ExitCode } from '../errors.ts';
 import { loadClusterConfig } from '../spec/load.ts';
@@ -16,6 +17,8 @@ export interface BundleCreateInput {
   readonly deltaFrom?: string | undefined;
   readonly partBytes?: number | undefined;
   readonly signKeyFile?: string | undefined;
+  /** OpenPGP private key for the indexes of package repositories. */
+  readonly repositoryKeyFile?: string | undefined;
   readonly jobs?: number | undefined;
   readonly allowUnpinned: boolean;
   /** Programs to put in, beside the one that runs. */
@@ -32,6 +35,8 @@ const phases = [
 export async function runBundleCreate(input: BundleCreateInput, run: BundleRun): Promise<{ exitCode: ExitCode }> {
   const config = await loadClusterConfig(input.configFile);
   const signKey = input.signKeyFile === undefined ? undefined : await readPrivateKey(input.signKeyFile);
+  const repositoryKey =
+    input.repositoryKeyFile === undefined ? undefined : await readRepositoryKey(input.repositoryKeyFile);
   const platforms = input.platforms.length === 0 ? [runningPlatform()] : [...new Set(input.platforms)];
   return runBundleTask(run, 'bundle create', config.metadata.name, phases, async (progress) => {
     progress.enter('plan');
@@ -45,6 +50,7 @@ export async function runBundleCreate(input: BundleCreateInput, run: BundleRun):
       ...input,
       config,
       signKey,
+      repositoryKey,
       platforms,
       installers,
       signal: run.signal,

@@ -1,17 +1,20 @@
 import { readFile } from 'node:fs/promises';
 import { checkRegistry, pushBundle, refuseDelta, type CheckedItem } from '../bundle/push.ts';
-import { mapItems, parseTarget, type MappedItem, type RegistryTarget } from '../bundle/registry-mapping.ts';
+import { repositoriesIn, repositoryPath } from '../bundle/package-places.ts';
+import { mapItems, parseTarget, projectsOf, type MappedItem, type RegistryTarget } from '../bundle/registry-mapping.ts';
 import { filesHandler, filesPath } from '../bundle/serve-files.ts';
 import { exitCodes, InstallerError, InstallerErrors, messageOf, type ExitCode } from '../errors.ts';
 import { dockerCredentials, fixedCredentials } from '../oci/credentials.ts';
 import { formatReference } from '../oci/reference.ts';
+import { makeProjects } from '../oci/projects.ts';
 import { createRegistryStore } from '../oci/registry.ts';
+import type { RegistryOptions } from '../oci/registry-config.ts';
 import { serveRegistry, type ServedRegistry } from '../oci/serve.ts';
 import type { WritableOciStore } from '../oci/store.ts';
 import { readSecret } from '../spec/secrets.ts';
 import type { SecretSource } from '../spec/schema.ts';
 import { withBundle, type SignatureInput } from './bundle-look.ts';
-import { runBundleTask, type BundleRun } from './bundle-run.ts';
+import { runBundleTask, type BundlePhase, type BundleRun } from './bundle-run.ts';
 
 export interface AccountInput {
   readonly username: string;
@@ -28,13 +31,20 @@ export interface RegistryInput extends SignatureInput {
   readonly caFile?: string | undefined;
   readonly account?: AccountInput | undefined;
   readonly jobs?: number | undefined;
+  /** Make the projects that names begin with, where the registry has projects. */
+  readonly createProjects?: boolean | undefined;
   readonly env: NodeJS.ProcessEnv;
 }
 
-/** The names that a push would give, without asking anybody. */
-export async function planPush(input: RegistryInput): Promise<readonly MappedItem[]> {
+/** The names that a push would give and the projects that it would make sure of, without asking anybody. */
+export async function planPush(
+  input: RegistryInput,
+): Promise<{ readonly mapped: readonly MappedItem[]; readonly projects: readonly string[] }> {
   const target = parseTarget(input.target, input.keepHosts);
-  return withBundle(input.path, input, ({ manifest }) => Promise.resolve(mapItems(manifest.items, target)));
+  return withBundle(input.path, input, ({ manifest }) => {
+    const mapped = mapItems(manifest.items, target);
+    return Promise.resolve({ mapped, projects: input.createProjects === true ? projectsOf(mapped) : [] });
+  });
 }
 
 /** Pushes a bundle into a registry; a second run goes on. */
@@ -47,10 +57,19 @@ export async function runBundlePush(input: RegistryInput, run: BundleRun): Promi
       target,
       true,
       (value) => run.emitter.addSecret(value),
-      (store) =>
-        runBundleTask(run, 'bundle push', input.target, [{ id: 'push', title: 'Push' }], async (progress) => {
-          progress.enter('push');
+      (store, options) =>
+        runBundleTask(run, 'bundle push', input.target, pushPhases(input), async (progress) => {
           const { signal } = run;
+          let made = 0;
+          if (input.createProjects === true) {
+            progress.enter('projects');
+            const names = projectsOf(mapItems(bundle.manifest.items, target));
+            const projects = await makeProjects(target.registry, names, options, signal);
+            for (const { name, wasThere } of projects)
+              progress.note(`project ${name} ${wasThere ? 'was there' : 'is made'}`);
+            made = projects.filter(({ wasThere }) => !wasThere).length;
+          }
+          progress.enter('push', made);
           const { items, blobs, sentBytes } = await pushBundle(bundle, store, target, {
             jobs: input.jobs,
             signal,
@@ -60,7 +79,7 @@ export async function runBundlePush(input: RegistryInput, run: BundleRun): Promi
           if (errors.length > 0) throw new InstallerErrors(errors);
           for (const { to, outcome } of items) {
             if (outcome.status !== 'narrowed') continue;
-            progress.note(`${formatReference(to)} names the image of one platform: the registry wants whole indexes`);
+            progress.note(`${formatReference(to)} names what the bundle has of it: the registry wants whole indexes`);
           }
           const changes = items.filter(({ outcome }) => outcome.status !== 'present').length;
           progress.note(
@@ -70,6 +89,11 @@ export async function runBundlePush(input: RegistryInput, run: BundleRun): Promi
         }),
     );
   });
+}
+
+function pushPhases({ createProjects }: RegistryInput): readonly BundlePhase[] {
+  const projects = { id: 'projects', title: 'Make projects' };
+  return [...(createProjects === true ? [projects] : []), { id: 'push', title: 'Push' }];
 }
 
 /** What a registry lacks of a bundle. */
@@ -96,11 +120,19 @@ export interface ServeInput extends SignatureInput {
   readonly env: NodeJS.ProcessEnv;
 }
 
+/** Where everything of a bundle is served. */
+export interface ServedAddresses {
+  readonly registry: string;
+  readonly files: string;
+  /** Of repositories of packages, by name. */
+  readonly packages: Readonly<Record<string, string>>;
+}
+
 /** Serves a bundle until the signal; `onListening` is told the addresses. */
 export async function serveBundle(
   input: ServeInput,
   signal: AbortSignal,
-  onListening: (addresses: { readonly registry: string; readonly files: string }) => void,
+  onListening: (addresses: ServedAddresses) => void,
 ): Promise<void> {
   const { certificateFile, keyPemFile, account, host, port } = input;
   if ((certificateFile === undefined) !== (keyPemFile === undefined)) {
@@ -121,7 +153,13 @@ export async function serveBundle(
     const others = filesHandler(bundle);
     const login = account === undefined || password === undefined ? undefined : { ...account, password };
     const served: ServedRegistry = await serveRegistry(bundle.store, { host, port, tls, account: login, others });
-    onListening({ registry: served.url, files: `${served.url}${filesPath.slice(0, -1)}` });
+    const { url } = served;
+    const repositories = repositoriesIn(bundle.manifest.items);
+    onListening({
+      registry: url,
+      files: `${url}${filesPath.slice(0, -1)}`,
+      packages: Object.fromEntries(repositories.map((name) => [name, `${url}/${repositoryPath(name)}`])),
+    });
     await new Promise<void>((resolve) => {
       if (signal.aborted) resolve();
       signal.addEventListener('abort', () => resolve(), { once: true });
@@ -135,7 +173,7 @@ async function withRegistry<T>(
   { registry }: RegistryTarget,
   willPush: boolean,
   addSecret: (value: string) => void,
-  work: (store: WritableOciStore) => Promise<T>,
+  work: (store: WritableOciStore, options: RegistryOptions) => Promise<T>,
 ): Promise<T> {
   const { account, caFile, plainHttp, insecure, env } = input;
   const password = account && (await readSecret(account.password, `the password of ${registry}`, env));
@@ -143,14 +181,15 @@ async function withRegistry<T>(
   const known =
     account === undefined || password === undefined ? {} : { [registry]: { username: account.username, password } };
   const ca = caFile === undefined ? undefined : await readPem(caFile);
-  const store = createRegistryStore({
+  const options: RegistryOptions = {
     hosts: { [registry]: { ca, insecure, ...(plainHttp ? { plainHttp } : {}) } },
     credentials: fixedCredentials(known, dockerCredentials(env)),
     proxyEnv: env,
     willPush,
-  });
+  };
+  const store = createRegistryStore(options);
   try {
-    return await work(store);
+    return await work(store, options);
   } finally {
     await store.close();
   }

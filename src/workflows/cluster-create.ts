@@ -21,7 +21,8 @@ import { writeKubeconfig } from '../phases/write-kubeconfig.ts';
 import type { Emitter } from '../report/emitter.ts';
 import type { RunStatus } from '../report/events.ts';
 import { loadClusterConfig } from '../spec/load.ts';
-import { runOnCluster } from './run.ts';
+import { runOnCluster, sameInput } from './run.ts';
+import type { BundleUse } from './use-bundle.ts';
 
 export interface ClusterCreateInput {
   readonly configFile: string;
@@ -32,6 +33,7 @@ export interface ClusterCreateInput {
   readonly ignoreChecks: readonly string[];
   readonly runId: string;
   readonly logFile?: string;
+  readonly bundle?: BundleUse;
 }
 
 /** The order of the work. Host phases in a row run as lanes; `after` in a phase says what it waits for on other hosts. */
@@ -82,7 +84,7 @@ export async function runClusterCreate(
 
 function nextSteps(options: ClusterCreateInput, status: RunStatus, cluster: Cluster): string[] {
   if (status !== 'ok') return [];
-  if (options.dryRun) return [`installer cluster-create -c ${options.configFile}`];
+  if (options.dryRun) return [`installer cluster-create ${sameInput(options)}`];
   const file = cluster.kubeconfigFile;
   return file === undefined ? [] : [`export KUBECONFIG=${file}`, 'kubectl get nodes'];
 }

@@ -2,7 +2,8 @@ import { exitCodes, type ExitCode } from '../errors.ts';
 import type { Emitter } from '../report/emitter.ts';
 import { loadClusterConfig } from '../spec/load.ts';
 import { clusterCreatePhases } from './cluster-create.ts';
-import { runOnCluster } from './run.ts';
+import { runOnCluster, sameInput } from './run.ts';
+import type { BundleUse } from './use-bundle.ts';
 
 export interface DiffInput {
   readonly configFile: string;
@@ -11,6 +12,7 @@ export interface DiffInput {
   readonly ignoreChecks: readonly string[];
   readonly runId: string;
   readonly logFile?: string;
+  readonly bundle?: BundleUse;
 }
 
 /** What cluster-create would do, as an answer: exit code 0 where that is nothing, 6 where it is something. */
@@ -39,7 +41,7 @@ export async function runDiff(
           (phase) => phase.scope === 'host' || phase.runsOnDryRun,
         ),
       next: (status) =>
-        status === 'ok' && differs ? [`installer cluster-create -c ${configFile}   # brings it back`] : [],
+        status === 'ok' && differs ? [`installer cluster-create ${sameInput(options)}   # brings it back`] : [],
     },
     watching,
     signal,

@@ -5,7 +5,8 @@ import { probePeersWhere } from '../phases/probe-peers.ts';
 import { runPrechecksWith } from '../phases/run-prechecks.ts';
 import type { Emitter } from '../report/emitter.ts';
 import { loadClusterConfig } from '../spec/load.ts';
-import { runOnCluster } from './run.ts';
+import { runOnCluster, sameInput } from './run.ts';
+import type { BundleUse } from './use-bundle.ts';
 
 export interface PrecheckInput {
   readonly configFile: string;
@@ -15,6 +16,7 @@ export interface PrecheckInput {
   readonly strict: boolean;
   readonly runId: string;
   readonly logFile?: string;
+  readonly bundle?: BundleUse;
 }
 
 /** Looks at the hosts as cluster-create does before it changes anything, and ends there. */
@@ -35,7 +37,7 @@ export async function runPrecheck(
         probePeersWhere(() => true),
         runPrechecksWith({ strict }),
       ],
-      next: (status) => (status === 'ok' ? [`installer cluster-create -c ${configFile} --dry-run`] : []),
+      next: (status) => (status === 'ok' ? [`installer cluster-create ${sameInput(options)} --dry-run`] : []),
     },
     emitter,
     signal,

@@ -5,7 +5,8 @@ import { prepareHosts } from '../phases/prepare-hosts.ts';
 import { runPrechecks } from '../phases/run-prechecks.ts';
 import type { Emitter } from '../report/emitter.ts';
 import { loadClusterConfig } from '../spec/load.ts';
-import { runOnCluster } from './run.ts';
+import { runOnCluster, sameInput } from './run.ts';
+import type { BundleUse } from './use-bundle.ts';
 
 export interface PrepareInput {
   readonly configFile: string;
@@ -14,6 +15,7 @@ export interface PrepareInput {
   readonly ignoreChecks: readonly string[];
   readonly runId: string;
   readonly logFile?: string;
+  readonly bundle?: BundleUse;
 }
 
 /** Brings the hosts to what a cluster needs, as cluster-create does first of all, and installs nothing of Kubernetes. */
@@ -31,9 +33,9 @@ export async function runPrepare(
       phases: (limiter) => [connect(limiter), gatherFacts, runPrechecks, prepareHosts],
       next(status) {
         if (status !== 'ok') return [];
-        if (dryRun) return [`installer prepare -c ${configFile}`];
+        if (dryRun) return [`installer prepare ${sameInput(options)}`];
         return [
-          `installer cluster-create -c ${configFile}`,
+          `installer cluster-create ${sameInput(options)}`,
           `installer restore-host -c ${configFile}   # puts back what was there before`,
         ];
       },

@@ -4,10 +4,12 @@ import { runWorkflow, type RunResult } from '../engine/runner.ts';
 import { InstallerError, type ExitCode } from '../errors.ts';
 import { programVersion } from '../assets.ts';
 import { createCluster, type Cluster } from '../kubernetes/cluster.ts';
+import type { Supply } from '../kubernetes/supply.ts';
 import { createLimiter, type Limiter } from '../lib/concurrency.ts';
 import type { Emitter } from '../report/emitter.ts';
 import type { RunStatus } from '../report/events.ts';
 import type { ClusterConfig } from '../spec/schema.ts';
+import type { BundleUse } from './use-bundle.ts';
 
 export interface RunClusterOptions {
   readonly config: ClusterConfig;
@@ -19,6 +21,8 @@ export interface RunClusterOptions {
   readonly verifyContent: boolean;
   readonly ignoreChecks: readonly string[];
   readonly logFile?: string | undefined;
+  /** What hosts get everything from; without one they fetch it themselves. */
+  readonly bundle?: BundleUse | undefined;
 }
 
 export interface RunParts {
@@ -34,12 +38,29 @@ export async function runOnCluster(
   emitter: Emitter,
   signal: AbortSignal,
 ): Promise<{ exitCode: ExitCode }> {
+  const { bundle } = options;
+  if (bundle === undefined) return runPhases(options, parts, emitter, signal, undefined);
+  // Only now: other runs need neither the reader of bundles nor the server.
+  const { withSupply } = await import('./use-bundle.ts');
+  return withSupply(options.config, bundle, (config, supply) =>
+    runPhases({ ...options, config }, parts, emitter, signal, supply),
+  );
+}
+
+async function runPhases(
+  options: RunClusterOptions,
+  parts: RunParts,
+  emitter: Emitter,
+  signal: AbortSignal,
+  supply: Supply | undefined,
+): Promise<{ exitCode: ExitCode }> {
   const secrets = new Map<string, string>();
   const { config } = options;
   const cluster = createCluster(
     config,
     { verifyContent: options.verifyContent, ignoreChecks: options.ignoreChecks },
     secrets,
+    supply,
   );
   const limiter = createLimiter(options.concurrency);
   const context: RunContext = {
@@ -76,6 +97,13 @@ export async function runOnCluster(
     await Promise.all([...cluster.hosts.values()].map((host) => host.transport.close()));
     await cluster.bastions.close();
   }
+}
+
+/** What a command line for the same hosts has behind its name. */
+export function sameInput({ configFile, bundle }: Pick<RunClusterOptions, 'configFile' | 'bundle'>): string {
+  const key = bundle?.keyFile === undefined ? '' : ` --key ${bundle.keyFile}`;
+  const from = bundle === undefined ? '' : ` --bundle ${bundle.path}${key}`;
+  return `-c ${configFile}${from}`;
 }
 
 /** Beside the cluster file: whoever has the one finds the other. */

@@ -1,15 +1,18 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { once } from 'node:events';
-import { createReadStream } from 'node:fs';
+import { createReadStream, createWriteStream } from 'node:fs';
 import { copyFile, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
+import { pipeline } from 'node:stream/promises';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe as suite, expect, test } from 'vitest';
 import { parse, stringify } from 'yaml';
+import type { RunEvent } from '../../src/report/events.ts';
 import { labUnavailable } from '../lab/available.ts';
 import { labDown } from '../lab/down.ts';
-import { must } from '../lab/faults/index.ts';
+import { killConnections, must } from '../lab/faults/index.ts';
 import type { LabHost } from '../lab/host.ts';
 import { labUp, type Lab } from '../lab/lab.ts';
 import { installerBinary, startInstaller, type InstallerResult } from './installer.ts';
@@ -138,11 +141,89 @@ suite.skipIf(unavailable !== undefined)(title, { timeout: 600_000 }, () => {
     }
     console.log(`      ${images.length} images pulled from the served bundle`);
   });
+
+  test('is refused before a host is touched where it is not what it should be', async () => {
+    const key = join(lab.dir, 'key');
+    await run('bundle', 'keygen', key);
+    const cut = join(lab.dir, 'cut.tar');
+    await pipeline(createReadStream(bundle, { end: 100_000_000 }), createWriteStream(cut));
+    const config = parse(await readFile(lab.configFile, 'utf8')) as ClusterFile;
+    config.spec.kubernetes.version = 'v1.36.2';
+    const other = join(lab.dir, 'other.yaml');
+    await writeFile(other, stringify(config));
+
+    const refused: readonly [string, readonly string[]][] = [
+      ['BUNDLE_SIGNATURE_MISSING', ['-c', lab.configFile, '--bundle', bundle, '--key', `${key}.pub`]],
+      ['BUNDLE_TRUNCATED', ['-c', lab.configFile, '--bundle', cut]],
+      [
+        'registry.k8s.io/kube-apiserver:v1.36.2 for linux/amd64 is not in the bundle',
+        ['-c', other, '--bundle', bundle],
+      ],
+    ];
+    for (const [what, args] of refused) {
+      const { events, exitCode, stderr } = await run('cluster-create', ...args);
+      expect(stderr).toContain(what);
+      expect(exitCode).toBeGreaterThan(1);
+      expect(events.filter(({ type }) => type === 'host.started')).toEqual([]);
+    }
+    await rm(cut);
+  });
+
+  test('reaches hosts through SSH alone, over a killed installer and lost connections', async () => {
+    server?.kill('SIGTERM');
+    await host.reset();
+    const config = parse(await readFile(lab.configFile, 'utf8')) as ClusterFile;
+    for (const entry of config.spec.hosts) entry['roles'] = ['control-plane', 'worker'];
+    const file = join(lab.dir, 'alone.yaml');
+    await writeFile(file, stringify(config));
+    await must(host, `iptables -I OUTPUT -d ${lab.address} -m conntrack --ctstate NEW -j REJECT`);
+    const create = ['cluster-create', '-c', file, '--bundle', bundle];
+    const begins = (phase: string) => (event: RunEvent) => event.type === 'step.planned' && event.phase === phase;
+
+    const killed = startInstaller(binary, create, { stateDir: lab.dir });
+    await killed.seen('the pull of images', begins('install-kubernetes'));
+    killed.kill('SIGKILL');
+    await killed.done;
+    const running = startInstaller(binary, create, { stateDir: lab.dir });
+    for (const phase of ['install-kubernetes', 'pull-init-images']) {
+      await running.seen(phase, begins(phase));
+      await sleep(300);
+      await killConnections(host);
+    }
+    const created = await running.done;
+
+    expect(describe(created)).toBe('exit 0, ok');
+    expect(created.of('log').filter(({ message }) => message === 'connecting again').length).toBeGreaterThan(0);
+    console.log(
+      `      cluster-create from the bundle, after a kill, with lost connections: ${seconds(created.durationMs)}`,
+    );
+    // Nothing of the way remains where containerd or a later run looks.
+    const left = await host.exec(['grep', '-rl', '127.0.0.1', '/etc/containerd/certs.d']);
+    expect(left.stdout).toBe('');
+    for (const more of [['--bundle', bundle], []]) {
+      const again = await run('cluster-create', '-c', file, ...more);
+      expect([describe(again), again.finished?.changes]).toEqual(['exit 0, ok', 0]);
+    }
+    const drift = await run('diff', '-c', file, '--bundle', bundle);
+    expect(drift.exitCode).toBe(0);
+  });
+
+  test('says that sshd forwards nothing, and what to do instead', async () => {
+    await must(host, 'echo AllowTcpForwarding no >/etc/ssh/sshd_config.d/00-no.conf; systemctl reload ssh');
+
+    const looked = await run('precheck', '-c', lab.configFile, '--bundle', bundle);
+
+    expect(looked.exitCode).toBe(3);
+    const [error] = looked.finished?.errors ?? [];
+    expect([error?.code, error?.host]).toEqual(['SSH_FORWARDING', 'node1']);
+    expect(error?.remedy).toContain('installer bundle serve');
+  });
 });
 
 interface ClusterFile {
   spec: {
     hosts: Record<string, unknown>[];
+    kubernetes: { version?: string };
     runtime: { registries: Record<string, unknown> };
     artifacts: { mirrors: Record<string, string>; catalogs: string[] };
   };

@@ -146,9 +146,9 @@ describe('copy', () => {
     const items = [{ from: parseReference('example.com/multi:v1'), to: at('multi:v1') }];
 
     const refused = await copy(layout, remote(), items, { platforms: [amd64] });
-    const narrowed = await copy(layout, remote(), items, { platforms: [amd64], whenIndexRefused: 'tag-manifest' });
+    const narrowed = await copy(layout, remote(), items, { platforms: [amd64], whenIndexRefused: 'narrow' });
     const whole = await copy(layout, remote(), items);
-    const after = await copy(layout, remote(), items, { platforms: [amd64], whenIndexRefused: 'tag-manifest' });
+    const after = await copy(layout, remote(), items, { platforms: [amd64], whenIndexRefused: 'narrow' });
 
     expect(refused.images[0]).toMatchObject({ status: 'failed', error: { code: 'OCI_SPARSE_INDEX_REFUSED' } });
     expect(narrowed.images[0]).toMatchObject({

@@ -200,6 +200,37 @@ describe.skipIf(isMissing("copies with Debian's docker-registry", tool))("Debian
     expect(whole.images[0]).toMatchObject({ status: 'copied', digest: index.manifest.descriptor.digest });
   });
 
+  it('takes an index of the platforms that there are in its place, and never instead of a wider one', async () => {
+    const registry = await start();
+    const names = ['linux/amd64', 'linux/arm64', 'linux/s390x'].map((text) => parsePlatform(text));
+    const [amd64, arm64] = names;
+    const index = makeIndex(
+      names.map((platform) => ({ platform, image: makeImage([randomBlob(1000)], { platform }) })),
+    );
+    const layout = await createLayout(join(dir, 'three'));
+    await putIndex(layout, parseReference('example.com/a:v1'), index);
+    const items = [{ from: parseReference('example.com/a:v1'), to: at(registry, 'a:v1') }];
+    const some = {
+      platforms: [amd64, arm64].filter((platform) => platform !== undefined),
+      whenIndexRefused: 'narrow',
+    } as const;
+
+    const [first, again] = [await copy(layout, remote(), items, some), await copy(layout, remote(), items, some)];
+    const narrow = await remote().readManifest(at(registry, 'a:v1'));
+    await copy(layout, remote(), items);
+    const after = await copy(layout, remote(), items, some);
+
+    expect([first, again].map(({ images }) => images[0])).toMatchObject([
+      { status: 'narrowed', digest: narrow.descriptor.digest },
+      { status: 'narrowed', digest: narrow.descriptor.digest },
+    ]);
+    const { manifests } = JSON.parse(Buffer.from(narrow.bytes).toString()) as { manifests: { digest: string }[] };
+    expect(manifests.map(({ digest }) => digest)).toEqual(
+      index.images.slice(0, 2).map(({ manifest }) => manifest.descriptor.digest),
+    );
+    expect(after.images[0]).toMatchObject({ status: 'present', digest: index.manifest.descriptor.digest });
+  });
+
   it('gives the rest of a pull that was cut, and takes a push that was cut from its start', async () => {
     const registry = await start();
     const layer = randomBlob(30_000_000);

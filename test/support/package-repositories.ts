@@ -31,6 +31,11 @@ export async function* inPieces(content: Buffer, size: number): AsyncGenerator<U
   for (let at = 0; at < content.length; at += size) yield content.subarray(at, at + size);
 }
 
+/** The bytes of a made-up package: its digest and size are those of its index. */
+export function contentOf({ filename }: Pick<ResolvedPackage, 'filename'>): Buffer {
+  return Buffer.from(filename);
+}
+
 /** A made-up package of Debian: `name version` and further fields of its stanza. */
 export function debOf(nameAndVersion: string, fields: Readonly<Record<string, string>> = {}): ResolvedPackage {
   const [name = '', version = '1'] = nameAndVersion.split(' ');
@@ -43,14 +48,25 @@ export function debOf(nameAndVersion: string, fields: Readonly<Record<string, st
     Architecture: architecture,
     ...fields,
     Filename: `pool/${filename}`,
-    Size: '10',
+    Size: String(filename.length),
     SHA256: sha256,
     Description: `${name}\n of the test`,
   };
   const entry = Object.entries(all)
     .map(([field, value]) => `${field}: ${value}\n`)
     .join('');
-  return { name, version, architecture, filename, url: '', sizeBytes: 10, sha256, reason: 'requested', entry };
+  return {
+    name,
+    version,
+    architecture,
+    filename,
+    url: '',
+    sizeBytes: filename.length,
+    sha256,
+    reason: 'requested',
+    requestedAs: [name],
+    entry,
+  };
 }
 
 /** A made-up package of rpm: `name version-release`, and what it provides and requires, as `name` or `name GE 1.0-1`. */
@@ -76,7 +92,7 @@ export function rpmOf(
   <version epoch="0" ver="${ver}" rel="${rel}"/>
   <checksum type="sha256" pkgid="YES">${sha256}</checksum>
   <summary>A &lt;b&gt; &amp; more</summary>
-  <size package="10" installed="20" archive="30"/>
+  <size package="${filename.length}" installed="20" archive="30"/>
   <location href="a/b/${filename}"/>
   <format>
     ${renderEntries('provides', [`${name} EQ ${version}`, ...provides])}
@@ -86,7 +102,18 @@ export function rpmOf(
     ${files.map((file) => `<file>${file}</file>`).join('')}
   </format>
 </package>`;
-  return { name, version, architecture, filename, url: '', sizeBytes: 10, sha256, reason: 'requested', entry };
+  return {
+    name,
+    version,
+    architecture,
+    filename,
+    url: '',
+    sizeBytes: filename.length,
+    sha256,
+    reason: 'requested',
+    requestedAs: [name],
+    entry,
+  };
 }
 
 function renderEntries(list: string, items: readonly string[]): string {

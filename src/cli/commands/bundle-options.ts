@@ -16,6 +16,32 @@ export function addSignatureOptions(command: Command): Command {
     .addOption(new Option('--signature <policy>', 'when a signature is asked for').choices(signaturePolicies));
 }
 
+/** --bundle FILE, and how its signature is judged: for commands that take everything for the hosts from a bundle. */
+export function addBundleOption(command: Command): Command {
+  return addSignatureOptions(
+    command.option('--bundle <file>', 'take everything for the hosts from this bundle, through their SSH connections'),
+  );
+}
+
+/** The bundle of a command made with addBundleOption; ends with a usage error where a key is given and no bundle. */
+export function bundleOf(
+  command: Command,
+): { readonly path: string; readonly keyFile?: string; readonly policy?: SignatureOptions['signature'] } | undefined {
+  const { bundle, key, signature } = command.opts<SignatureOptions & { readonly bundle?: string }>();
+  if (bundle !== undefined) {
+    return {
+      path: bundle,
+      ...(key === undefined ? {} : { keyFile: key }),
+      ...(signature === undefined ? {} : { policy: signature }),
+    };
+  }
+  if (key === undefined && signature === undefined) return undefined;
+  return command.error('error: --key and --signature go with --bundle', {
+    code: 'commander.missingMandatoryOptionValue',
+    exitCode: exitCodes.usage,
+  });
+}
+
 /** Options of commands that log in, or let log in. */
 export interface AccountOptions {
   readonly username?: string;

@@ -23,6 +23,7 @@ interface RegistryOptions extends SignatureOptions, AccountOptions {
   readonly ca?: string;
   readonly jobs?: number;
   readonly dryRun?: boolean;
+  readonly createProjects?: boolean;
 }
 
 interface ServeOptions extends SignatureOptions, AccountOptions {
@@ -41,10 +42,17 @@ export function addBundlePush(bundle: Command, context: CliContext): void {
     )
     .argument('<file>', 'bundle, or its first part')
     .requiredOption('--to <registry>', 'HOST[:PORT][/PREFIX]')
+    .option('--create-projects', 'make the projects that are not there (Harbor)', false)
     .option('--dry-run', 'show the names, and ask nobody', false)
     .option('--jobs <n>', 'blobs to send at the same time', parseCount);
   addRegistryOptions(command)
-    .addHelpText('after', examples(['installer bundle push site.bundle.tar --to 10.0.0.5:5000 --dry-run']))
+    .addHelpText(
+      'after',
+      examples([
+        'installer bundle push site.bundle.tar --to 10.0.0.5:5000 --dry-run',
+        'installer bundle push site.bundle.tar --to harbor.example.com/offline --create-projects --username admin --password-file pw',
+      ]),
+    )
     .action(async (file: string) => {
       const options = command.optsWithGlobals<RegistryOptions>();
       const input = inputOf(command, context, file, options.to ?? '', options);
@@ -55,7 +63,10 @@ export function addBundlePush(bundle: Command, context: CliContext): void {
         );
         return;
       }
-      const mapped = await planPush(input);
+      const { mapped, projects } = await planPush(input);
+      for (const project of projects) {
+        context.stdout(options.output === 'json' ? `${JSON.stringify({ project })}\n` : `project ${project}\n`);
+      }
       for (const { item, to } of mapped) {
         const line =
           options.output === 'json'
@@ -127,9 +138,13 @@ export function addBundleServe(bundle: Command, context: CliContext): void {
           env: context.env,
         },
         context.signal,
-        ({ registry, files }) => {
+        (addresses) => {
+          const { registry, files, packages } = addresses;
+          const repositories = Object.entries(packages).map(([name, url]) => `packages ${name} ${url}`);
           const text =
-            options.output === 'json' ? JSON.stringify({ registry, files }) : `registry ${registry}\nfiles ${files}`;
+            options.output === 'json'
+              ? JSON.stringify(addresses)
+              : [`registry ${registry}`, `files ${files}`, ...repositories].join('\n');
           context.stdout(`${text}\n`);
         },
       );
@@ -153,7 +168,7 @@ function inputOf(
   target: string,
   options: RegistryOptions,
 ): Parameters<Awaited<ReturnType<CliContext['workflows']['bundle']>>['runBundlePush']>[0] {
-  const { keepHosts, plainHttp, insecure, ca, jobs, key, signature } = options;
+  const { keepHosts, plainHttp, insecure, ca, jobs, key, signature, createProjects } = options;
   const account = accountOf(command, options);
   return {
     path,
@@ -164,6 +179,7 @@ function inputOf(
     caFile: ca,
     account,
     jobs,
+    createProjects,
     keyFile: key,
     policy: signature,
     env: context.env,

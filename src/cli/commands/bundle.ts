@@ -16,6 +16,7 @@ interface CreateOptions extends GlobalOptions {
   readonly deltaFrom?: string;
   readonly split?: number;
   readonly sign?: string;
+  readonly repositoryKey?: string;
   readonly jobs?: number;
   readonly allowUnpinned: boolean;
   readonly installer: readonly { readonly platform: string; readonly path: string }[];
@@ -57,6 +58,7 @@ function addCreate(bundle: Command, context: CliContext): void {
     .option('--delta-from <bundle>', 'leave out what this bundle has')
     .option('--split <size>', 'cut the file into parts of this size, such as 4G', parseSize)
     .option('--sign <key>', 'sign the table of contents with this private key')
+    .option('--repository-key <key>', 'sign the indexes of package repositories with this OpenPGP private key')
     .option('--jobs <n>', 'files to fetch at the same time', parseCount)
     .addHelpText(
       'after',
@@ -79,6 +81,7 @@ function addCreate(bundle: Command, context: CliContext): void {
             deltaFrom: options.deltaFrom,
             partBytes: options.split,
             signKeyFile: options.sign,
+            repositoryKeyFile: options.repositoryKey,
             jobs: options.jobs,
             allowUnpinned: options.allowUnpinned,
             installers: options.installer,
@@ -196,8 +199,15 @@ function addKeygen(bundle: Command, context: CliContext): void {
       'Makes a pair of keys for --sign and --key: the private one in FILE, for its owner only, the public one in FILE.pub.',
     )
     .argument('<file>', 'file for the private key')
-    .action(async (file: string) => {
-      const { writeKeyPair } = await context.workflows.bundle();
+    .option('--repository', 'make an OpenPGP pair for --repository-key instead', false)
+    .action(async (file: string, options: { readonly repository: boolean }) => {
+      const { writeKeyPair, writeRepositoryKeyPair } = await context.workflows.bundle();
+      if (options.repository) {
+        const { publicPath } = await writeRepositoryKeyPair(file);
+        context.stdout(`private key: ${file}\npublic key: ${publicPath}\n`);
+        context.finish(exitCodes.ok);
+        return;
+      }
       const { keyId, publicPath } = await writeKeyPair(file);
       context.stdout(`private key: ${file}\npublic key: ${publicPath}\nid: ${keyId}\n`);
       context.finish(exitCodes.ok);

@@ -2,6 +2,7 @@ import type { Command } from 'commander';
 import type { CliContext } from '../context.ts';
 import { addConfigOption, collect, examples, sharedOptions } from '../options.ts';
 import { runOnHosts } from '../run-command.ts';
+import { addBundleOption } from './bundle-options.ts';
 
 interface Options {
   readonly dryRun: boolean;
@@ -18,7 +19,7 @@ export function addClusterCreate(program: Command, context: CliContext): void {
       'Turns the hosts of the cluster file into a Kubernetes cluster. What is already as it should be is left alone, so the same command goes on after a failure.',
     );
   addConfigOption(command);
-  command
+  addBundleOption(command)
     .option('--dry-run', 'show what would be changed on which host, and change nothing', false)
     .addOption(sharedOptions.concurrency())
     .option('--skip-phase <id...>', 'leave out a phase; may be repeated', collect, [])
@@ -29,6 +30,7 @@ export function addClusterCreate(program: Command, context: CliContext): void {
       examples([
         'installer cluster-create -c clusterConfig.yaml',
         'installer cluster-create -c clusterConfig.yaml --dry-run',
+        'installer cluster-create -c clusterConfig.yaml --bundle site.bundle.tar --key site.pub',
         'installer cluster-create -c clusterConfig.yaml --ignore-check memory-size --skip-phase install-addons',
         'installer cluster-create -c clusterConfig.yaml --output json > events.jsonl',
       ]),

@@ -2,6 +2,7 @@ import type { Command } from 'commander';
 import type { CliContext } from '../context.ts';
 import { addConfigOption, examples, sharedOptions } from '../options.ts';
 import { runOnHosts } from '../run-command.ts';
+import { addBundleOption } from './bundle-options.ts';
 
 interface Options {
   readonly verifyContent: boolean;
@@ -16,7 +17,7 @@ export function addDiff(program: Command, context: CliContext): void {
       'Shows per host what is not as the cluster file says, and changes nothing. Ends with 0 where nothing differs and with 6 where something does.',
     );
   addConfigOption(command);
-  command
+  addBundleOption(command)
     .addOption(sharedOptions.concurrency())
     .addOption(sharedOptions.verifyContent())
     .addOption(sharedOptions.ignoreCheck())

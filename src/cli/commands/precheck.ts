@@ -5,6 +5,7 @@ import type { HtmlReport } from '../../report/html-report.ts';
 import type { CliContext } from '../context.ts';
 import { addConfigOption, configFileOf, examples, sharedOptions, type GlobalOptions } from '../options.ts';
 import { runOnHosts } from '../run-command.ts';
+import { addBundleOption } from './bundle-options.ts';
 
 interface Options extends GlobalOptions {
   readonly ignoreCheck: readonly string[];
@@ -21,7 +22,7 @@ export function addPrecheck(program: Command, context: CliContext): void {
       'Looks at the hosts of the cluster file and tells everything that would make cluster-create fail. Changes nothing, and needs no root for most of it. Ends with 3 where a check found an error.',
     );
   addConfigOption(command);
-  command
+  addBundleOption(command)
     .option('--strict', 'warnings count as errors', false)
     .addOption(sharedOptions.ignoreCheck())
     .option('--html <file>', 'write the findings to this file too, as a page for a browser')

@@ -2,6 +2,7 @@ import type { Command } from 'commander';
 import type { CliContext } from '../context.ts';
 import { addConfigOption, examples, sharedOptions } from '../options.ts';
 import { runOnHosts } from '../run-command.ts';
+import { addBundleOption } from './bundle-options.ts';
 
 interface Options {
   readonly dryRun: boolean;
@@ -16,7 +17,7 @@ export function addPrepare(program: Command, context: CliContext): void {
       'Sets kernel modules and parameters, swap, names and whatever spec.hostSettings asks for, as cluster-create does first of all. What was there before is recorded on each host; restore-host and reset put it back.',
     );
   addConfigOption(command);
-  command
+  addBundleOption(command)
     .option('--dry-run', 'show what would be changed on which host, and change nothing', false)
     .addOption(sharedOptions.concurrency())
     .addOption(sharedOptions.ignoreCheck())

@@ -17,6 +17,8 @@ export interface Unmet {
 export interface Closure {
   /** In the order in which they were found. */
   readonly chosen: readonly Chosen[];
+  /** The package that each name stands for; names that are unmet are absent. */
+  readonly answers: ReadonlyMap<string, DebianPackage>;
   readonly unmet: readonly Unmet[];
 }
 
@@ -59,7 +61,11 @@ export function closureOf(index: DebianIndex, names: readonly string[], architec
   for (let item = queue.shift(); item !== undefined; item = queue.shift()) {
     for (const group of item.depends) satisfy(group, item.name);
   }
-  return { chosen: [...chosen.values()], unmet };
+  const answers = names.flatMap((name): [string, DebianPackage][] => {
+    const answer = chosen.get(name)?.package ?? provided.get(name)?.find((item) => provides(item, { name }));
+    return answer === undefined ? [] : [[name, answer]];
+  });
+  return { chosen: [...chosen.values()], answers: new Map(answers), unmet };
 }
 
 /** Packages that satisfy a relation, the best first. */

@@ -16,6 +16,8 @@ export interface UnmetRpm {
 
 export interface RpmClosure {
   readonly chosen: readonly ChosenRpm[];
+  /** The package that each name stands for; names that are unmet are absent. */
+  readonly answers: ReadonlyMap<string, IndexedPackage>;
   readonly unmet: readonly UnmetRpm[];
 }
 
@@ -120,7 +122,12 @@ export function closureOfRpms(index: RpmIndex, names: readonly string[]): RpmClo
   for (let item = queue.shift(); item !== undefined; item = queue.shift()) {
     for (const capability of item.requires) require(capability, item.name, item.likes);
   }
-  return { chosen: [...chosen.values()], unmet };
+  const answers = names.flatMap((name): [string, IndexedPackage][] => {
+    const found = index.providing({ name }).filter(isChosen);
+    const answer = found.find((item) => item.name === name) ?? found[0];
+    return answer === undefined ? [] : [[name, answer]];
+  });
+  return { chosen: [...chosen.values()], answers: new Map(answers), unmet };
 }
 
 interface Asker {

@@ -75,7 +75,7 @@ export class FileServer {
     const path = request.url ?? '';
     this.asked.push(`${request.method ?? ''} ${path}`);
     if (this.fault?.(path, response, request) === true) return;
-    const bytes = this.contents.get(path);
+    const bytes = this.contents.get(decodeURIComponent(path));
     if (bytes === undefined) {
       response.writeHead(404).end();
       return;
