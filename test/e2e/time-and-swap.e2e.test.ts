@@ -89,9 +89,6 @@ suite.skipIf(unavailable !== undefined)(title, { timeout: 300_000 }, () => {
     const chosen = `for i in $(seq 60); do chronyc -n sources | grep '^^[*]' && exit; sleep 0.5; done; exit 1`;
     expect(await textOf(chosen)).toMatch(new RegExp(`^\\^\\* ${server.replaceAll('.', '\\.')} `));
     await expectNothingPlanned(file);
-    await host.reboot();
-    expect(await textOf('systemctl is-active chrony')).toBe('active');
-    await expectNothingPlanned(file);
 
     expect(describe(await run('restore-host', file))).toBe('exit 0, ok');
     await expectOriginal();
@@ -110,7 +107,7 @@ suite.skipIf(unavailable !== undefined)(title, { timeout: 300_000 }, () => {
     expect(await textOf(asked)).toBe(`ServerAddress=${server}`);
     await expectNothingPlanned(file);
     expect(describe(await run('restore-host', file))).toBe('exit 0, ok');
-    expect(await textOf('timedatectl show-timesync -p SystemNTPServers')).toBe('');
+    expect(await textOf('timedatectl show-timesync -p SystemNTPServers')).toBe('SystemNTPServers=');
     await expectOriginal();
   });
 
