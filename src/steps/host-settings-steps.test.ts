@@ -375,7 +375,7 @@ describe('timeServersStep', () => {
   it.each<['chrony' | 'timesyncd' | 'neither', string, string, string[]]>([
     ['chrony', chrony.config, 'server a iburst\nserver b iburst\n', ['take', 'enable']],
     ['timesyncd', '/etc/systemd/timesyncd.conf.d/90-installer.conf', 'NTP=a b\n', ['take', 'enable']],
-    ['neither', chrony.config, 'server a iburst\nserver b iburst\n', ['install']],
+    ['neither', chrony.config, 'server a iburst\nserver b iburst\n', ['install', 'enable']],
   ])('with %s writes %s', async (has, path, text, words) => {
     const made = host(has);
 

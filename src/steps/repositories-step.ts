@@ -6,18 +6,6 @@ import type { PackageRepository } from '../spec/config.ts';
 import { customStep } from './edit-step.ts';
 import { fileStep } from './file-step.ts';
 
-/** Where each package manager looks for repositories. */
-const places: Readonly<Record<PackageManager['name'], { file: string; folder: string; more: readonly string[] }>> = {
-  'apt-get': {
-    file: '/etc/apt/sources.list.d/installer.sources',
-    folder: '/etc/apt/sources.list.d',
-    more: ['/etc/apt/sources.list'],
-  },
-  dnf: { file: '/etc/yum.repos.d/installer.repo', folder: '/etc/yum.repos.d', more: [] },
-  yum: { file: '/etc/yum.repos.d/installer.repo', folder: '/etc/yum.repos.d', more: [] },
-  zypper: { file: '/etc/zypp/repos.d/installer.repo', folder: '/etc/zypp/repos.d', more: [] },
-};
-
 export interface RepositoriesInput {
   readonly id: string;
   readonly manager: PackageManager;
@@ -29,7 +17,7 @@ export interface RepositoriesInput {
 
 /** The user's own package repositories; others are put aside, and come back with the record, where that is asked for. */
 export function repositoriesSteps(input: RepositoriesInput): Step[] {
-  const place = places[input.manager.name];
+  const place = input.manager.repositories;
   const keyed = input.repositories.flatMap(({ name, keyFile }) => {
     const content = keyFile === undefined ? undefined : input.keys.get(keyFile);
     return content === undefined ? [] : [{ name, content }];
@@ -84,7 +72,7 @@ function renderRpm({ name, url, keyFile, signedIndex }: PackageRepository): stri
   ].join('\n');
 }
 
-function putAsideStep(id: string, place: (typeof places)['dnf']): Step {
+function putAsideStep(id: string, place: PackageManager['repositories']): Step {
   const others = commandQuery([
     'find',
     ...[place.folder, ...place.more],

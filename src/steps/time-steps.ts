@@ -123,8 +123,9 @@ function plan({ unit, service, path, content, before, first }: TimePlan): Return
         { kind: 'service', unit, do: 'restart' },
       ],
     });
-  // A clock that nobody may set (a container) leaves the service inactive; that it starts at boot is what counts then.
-  if (service?.unitFileState !== 'enabled' && first.length === 0)
+  // A clock that nobody may set (a container) leaves the service inactive; that it starts at boot is what counts then. Not every
+  // package enables its service.
+  if (service?.unitFileState !== 'enabled')
     list.push({
       summary: `enable ${unit}`,
       actions: [

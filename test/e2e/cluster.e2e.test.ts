@@ -2,6 +2,7 @@ import { readFile, stat, writeFile } from 'node:fs/promises';
 import { afterAll, beforeAll, describe as suite, expect, test } from 'vitest';
 import { labUnavailable } from '../lab/available.ts';
 import { cutPower, simulateSwap } from '../lab/faults/index.ts';
+import { testDrift } from './drift.ts';
 import { testInterruptions } from './interruptions.ts';
 import { testReset } from './reset.ts';
 import { testSickness } from './sickness.ts';
@@ -168,6 +169,8 @@ suite.skipIf(unavailable !== undefined)(title, { timeout: 600_000 }, () => {
     stage.figure('create again', `${seconds(again.durationMs)}, trips ${JSON.stringify(again.finished?.trips)}`);
     stage.figure('dry run on the cluster', `${seconds(dry.durationMs)}, trips ${JSON.stringify(dry.finished?.trips)}`);
   });
+
+  testDrift(getStage);
 
   test('after a power cut of all hosts the cluster comes back, and create has nothing to do', async () => {
     await stage.need('cluster');

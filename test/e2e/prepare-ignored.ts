@@ -19,6 +19,11 @@ export const ignoredAfterRestore: readonly Ignored[] = [
     path: /^\/var\/lib\/dpkg\/(lock|lock-frontend|triggers\/Lock|triggers\/Unincorp)$/,
     reason: 'lock files of dpkg, which are empty',
   },
+  {
+    path: /^\/etc\/(passwd|shadow|group|gshadow)-$/,
+    reason: 'copies of before the last change of an account: packages make accounts of their own, and take them away',
+  },
+  { path: /^\/var\/lib\/ucf\/(hashfile|registry)\.\d+$/, reason: 'older notes of ucf on configurations of packages' },
   { path: /^\/var\/cache\/(apt|debconf|ldconfig)(\/|$)/, reason: 'caches of the package manager and of the linker' },
   {
     path: /^\/etc\/ld\.so\.cache$/,

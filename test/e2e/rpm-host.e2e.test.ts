@@ -7,25 +7,13 @@ import { must } from '../lab/faults/index.ts';
 import type { LabHost } from '../lab/host.ts';
 import { labUp, type Lab } from '../lab/lab.ts';
 import { installerBinary, startInstaller, type InstallerResult } from './installer.ts';
+import { packageStates, unownedFolders } from './rpm-ignored.ts';
 import { describe, seconds } from './stage.ts';
-import { ignoredAfterReset, compareAll, snapshotAll, writeVariant, type Ignored } from './support.ts';
+import { compareAll, ignoredAfterReset, ignoredOnAnyHost, snapshotAll, writeVariant } from './support.ts';
 
 const unavailable = labUnavailable();
 const title =
   unavailable === undefined ? 'a host of the rpm family' : `a host of the rpm family (skipped: ${unavailable})`;
-
-const packageStates: readonly Ignored[] = [
-  { path: /^\/var\/lib\/(rpm|dnf)\//, reason: 'databases of rpm and dnf, also when they are only asked' },
-  { path: /^\/var\/(cache\/dnf|log\/(dnf|hawkey))/, reason: 'what dnf fetched, and its logs' },
-];
-
-/** The lab's packages own their files and not the folders: rpm leaves those. */
-const unownedFolders: readonly Ignored[] = [
-  {
-    path: /^\/(etc\/(network|insserv\.conf\.d|request-key\.d)|usr\/share\/(bug\/nfs-[a-z]+|nfs-common|iptables)|usr\/lib\/[^/]+\/(xtables|libnfsidmap)|var\/lib\/nfs)(\/|$)/,
-    reason: 'folders and leftovers of scripts that no package of the lab owns',
-  },
-];
 
 suite.skipIf(unavailable !== undefined)(title, { timeout: 300_000 }, () => {
   let lab: Lab;
@@ -59,8 +47,10 @@ suite.skipIf(unavailable !== undefined)(title, { timeout: 300_000 }, () => {
     expect(await textOf('systemctl is-system-running')).toBe('running');
   });
 
-  test('precheck says which tools it lacks, and which of them will be installed', async () => {
+  test('precheck says which tools it lacks, and which of them will be installed, and changes nothing', async () => {
+    const before = await snapshotAll([host]);
     const result = await run('precheck', '-c', lab.configFile);
+    expect(compareAll(before, await snapshotAll([host]), ignoredOnAnyHost)).toEqual({});
 
     expect(result.of('check.finding').map(({ check, severity, actual }) => `${check} ${severity}: ${actual}`)).toEqual([
       'tools-present info: missing: iptables',

@@ -138,7 +138,15 @@ export async function freeze(host: LabHost, names: readonly string[]): Promise<U
 
 /** Somebody else's program on a port that Kubernetes needs. */
 export async function occupyPort(host: LabHost, port: number): Promise<Undo> {
-  await must(host, ['systemd-run', '--quiet', '--unit=e2e-port', 'socat', `TCP-LISTEN:${port},fork`, 'EXEC:/bin/true']);
+  await must(host, [
+    'systemd-run',
+    '--quiet',
+    '--collect',
+    '--unit=e2e-port',
+    'socat',
+    `TCP-LISTEN:${port},fork`,
+    'EXEC:/bin/true',
+  ]);
   return async () => {
     await must(host, ['systemctl', 'stop', 'e2e-port.service']);
   };

@@ -10,6 +10,11 @@ const options = ['-q', '-y', '-o', 'DPkg::Lock::Timeout=300', '-o', 'Dpkg::Use-P
 export const apt: PackageManager = {
   name: 'apt-get',
   env: { DEBIAN_FRONTEND: 'noninteractive', NEEDRESTART_MODE: 'l', APT_LISTCHANGES_FRONTEND: 'none' },
+  repositories: {
+    file: '/etc/apt/sources.list.d/installer.sources',
+    folder: '/etc/apt/sources.list.d',
+    more: ['/etc/apt/sources.list'],
+  },
   record: {
     list: ['dpkg-query', '-W', '-f', '${db:Status-Abbrev} ${Package}\\n'],
     // Unlike apt-get, dpkg takes nothing away that was not named: it objects.
@@ -25,6 +30,8 @@ export const apt: PackageManager = {
     '-o',
     'Dpkg::Options::=--force-confold',
     '--no-install-recommends',
+    // What is there stays: nobody would bring it back.
+    '--no-remove',
     'install',
     ...names,
   ],

@@ -6,6 +6,7 @@ function createDnf(name: 'dnf' | 'yum'): PackageManager {
   return {
     name,
     env: {},
+    repositories: { file: '/etc/yum.repos.d/installer.repo', folder: '/etc/yum.repos.d', more: [] },
     record: rpmRecord,
     findInstalled: findInstalledRpms,
     refresh: [name, '-q', '-y', 'makecache'],

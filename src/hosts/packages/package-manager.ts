@@ -7,6 +7,8 @@ export type PackageManagerName = (typeof packageManagerNames)[number];
 export interface PackageManager {
   readonly name: PackageManagerName;
   readonly record: PackagesCommands;
+  /** Where it looks for repositories: the installer's own file, the folder of all, and files beside the folder. */
+  readonly repositories: { readonly file: string; readonly folder: string; readonly more: readonly string[] };
   /** Environment of refresh, install and remove. */
   readonly env: Readonly<Record<string, string>>;
   /** Prints the names, of those given, that are installed, a line each; whatever its exit status. */

@@ -1,6 +1,9 @@
+/** A key that rpm trusts is a package in its database, too: all of one name, told apart by their versions. */
+const list = `rpm -qa --qf '%{NAME} %{VERSION}-%{RELEASE}\\n' | sed -e 's/^gpg-pubkey /gpg-pubkey-/' -e 's/ .*//' -e 's/^/ii  /'`;
+
 /** What dnf, yum and zypper have in common: the database of rpm. */
 export const rpmRecord = {
-  list: ['rpm', '-qa', '--qf', 'ii  %{NAME}\\n'],
+  list: ['/bin/sh', '-c', list],
   // Names what would be left without something that it needs.
   tryRemoval: ['rpm', '-e', '--test'],
 } as const;
