@@ -16,7 +16,7 @@ import { kernelNotUpgraded, unattendedUpgrades } from './host/kernel.ts';
 import { noLeftovers, sameCluster, versionUnchanged } from './host/leftovers.ts';
 import { hostnameValid, hostsFile } from './host/names.ts';
 import { addressValid, defaultRoute, portsFree, resolverAnswers } from './host/network.ts';
-import { conflictingPackages, dockerBridgeRange } from './host/packages.ts';
+import { conflictingPackages, dockerBridgeRange, packagesInstallable } from './host/packages.ts';
 import { kernelModules, kernelSupported, osSupported } from './host/platform.ts';
 import { privilegeEscalation } from './host/privilege.ts';
 import { resolvConf } from './host/resolv-conf.ts';
@@ -45,6 +45,7 @@ export const checks: readonly Check[] = [
   systemdRunning,
   toolsPresent,
   conflictingPackages,
+  packagesInstallable,
   kernelNotUpgraded,
   kernelModules,
   kernelParametersHold,

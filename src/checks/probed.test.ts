@@ -7,6 +7,7 @@ import { runChecks } from './check.ts';
 import { endpointReachable } from './host/endpoint.ts';
 import { diskQuota } from './host/file-systems.ts';
 import { bandwidth, diskIops, diskThroughput } from './host/measured.ts';
+import { packagesInstallable } from './host/packages.ts';
 import { firewallOpenable, kernelParametersHold } from './host/prepare-conflicts.ts';
 
 describe('endpoint-reachable', () => {
@@ -144,5 +145,31 @@ describe('what prepare-hosts would stop at', () => {
     ['no firewall', {}, open, []],
   ])('%s', (_name, w1, spec, expected) => {
     expect(findingsOf(firewallOpenable, { facts: { w1 }, spec })).toEqual(expected);
+  });
+});
+
+describe('packages-installable', () => {
+  const packageTrouble = ['E: Malformed entry 1'];
+  const tools = new Set(['apt-get', 'curl']);
+
+  it.each([
+    [
+      'where nothing is to be installed',
+      '  hostSettings: { installTools: none }\n',
+      ['w1 warning: E: Malformed entry 1'],
+    ],
+    ['where tools are missing', '', ['w1 error: E: Malformed entry 1']],
+    [
+      'where packages are wanted',
+      '  hostSettings: { installTools: none, packages: [vim] }\n',
+      ['w1 error: E: Malformed entry 1'],
+    ],
+    [
+      'where the lists of others are put aside',
+      '  hostSettings: { packageRepositories: { exclusive: true, repositories: [{ name: a, url: "http://m", suites: [x], components: [main] }] } }\n',
+      [],
+    ],
+  ])('%s', (_name, spec, expected) => {
+    expect(findingsOf(packagesInstallable, { facts: { w1: { packageTrouble, tools } }, spec })).toEqual(expected);
   });
 });

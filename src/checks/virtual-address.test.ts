@@ -96,10 +96,10 @@ describe('vip-free', () => {
       ['cp1 error: 10.0.0.100 is on eth0 of this host'],
     ],
     [
-      'where the control plane cannot ask',
+      'where a host has nothing to ask with',
       {},
-      { cp1: seenBy('routed'), w1: seenBy('routed') },
-      ['cp1 info: not checked: the address is behind a router from the control plane'],
+      { cp1: seenBy('routed'), w1: seenBy('unasked') },
+      ['w1 info: not checked: the host has neither bash nor ping to send a packet by'],
     ],
   ])('%s', (_name, facts, probed, expected) => {
     const cluster = testCluster({ config: testConfig(spec('10.0.0.100')), facts });

@@ -61,6 +61,7 @@ const shown = {
   apparmor: everything,
   missingFeatures: (text) => (text.match(everything) ?? []).map((feature) => `no ${feature}`),
   sysctlFiles: everything,
+  packageTrouble: everything,
 } as const satisfies Partial<Record<keyof typeof factQueries, RegExp | ((text: string) => string[])>>;
 
 export type FactSource = keyof typeof shown;
@@ -94,6 +95,7 @@ const names: Partial<Record<FactSource, string>> = {
   missingFeatures: '/proc/filesystems, /proc/sys/net, modprobe -n',
   temporaryFolder: 'stat /tmp',
   sysctlFiles: '/etc/sysctl.conf, /etc/sysctl.d',
+  packageTrouble: 'dpkg --audit, apt-get indextargets, rpm -q',
 };
 
 /** `/proc/swaps`, `ss -Hlntup`. */

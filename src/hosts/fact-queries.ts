@@ -38,6 +38,14 @@ grep -qw overlay /proc/filesystems || can_load overlay || echo overlay
 can_load vxlan || echo vxlan
 exit 0`;
 
+/** What the package manager itself finds wrong, a line each: half-done installations, lists of repositories that it cannot read. */
+const packageTrouble = `if command -v apt-get >/dev/null; then
+ls /var/lib/dpkg/updates 2>/dev/null | grep -q . && echo 'dpkg was interrupted'
+dpkg --audit 2>/dev/null | sed -n 's/^ \\([a-z0-9][^ ]*\\) .*/half installed: \\1/p' | head -n 20
+apt-get indextargets --format ' ' 2>&1 >/dev/null | grep '^E:' | head -n 5
+elif command -v rpm >/dev/null; then rpm -q rpm 2>&1 | grep -i '^error' | head -n 5
+fi; exit 0`;
+
 /** Everything that facts are read from; asked in one round trip. */
 export const factQueries = {
   clock: commandQuery(['date', '+%s%3N']),
@@ -96,6 +104,7 @@ export const factQueries = {
   apparmor: fileQuery('/sys/module/apparmor/parameters/enabled'),
   missingFeatures: commandQuery(['/bin/sh', '-c', missingFeatures]),
   sysctlFiles: sysctlFilesQuery,
+  packageTrouble: commandQuery(['/bin/sh', '-c', packageTrouble]),
   // Last: with the first one it tells how much of the round trip was the way there and back.
   clockAtEnd: commandQuery(['date', '-u', '+%s%3N']),
 } as const satisfies Record<string, Query>;

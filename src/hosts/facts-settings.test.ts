@@ -47,6 +47,7 @@ it('guesses nothing where nothing answers', async () => {
     firewall: undefined,
     ruleService: undefined,
     sysctlFiles: '',
+    packageTrouble: [],
     automaticUpgrades: undefined,
     moduleTrees: [],
     hasLoadedModules: false,

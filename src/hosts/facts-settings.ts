@@ -38,6 +38,8 @@ export interface SettingsFacts {
   readonly ruleService: string | undefined;
   /** Lines `FILE:key = value` of the files with kernel parameters. */
   readonly sysctlFiles: string;
+  /** What the package manager finds wrong with itself. */
+  readonly packageTrouble: readonly string[];
   /** What installs upgrades by itself. */
   readonly automaticUpgrades: string | undefined;
   /** Kernel releases with a folder of modules. */
@@ -80,6 +82,7 @@ export function parseSettings(seen: Answers): SettingsFacts {
     firewall: firewallOf(units, fileText(seen(q.ufw)), seen(q.ufwAtBoot).state === 'present'),
     ruleService: ['nftables.service', 'iptables.service'].find((unit) => units.has(unit)),
     sysctlFiles: commandText(seen(q.sysctlFiles)),
+    packageTrouble: linesOf(commandText(seen(q.packageTrouble))),
     automaticUpgrades: automaticUpgradesOf(units, {
       apt: commandText(seen(q.aptUpgrades)),
       hasUnattendedUpgrade: commandText(seen(q.tools)).includes('/unattended-upgrade'),

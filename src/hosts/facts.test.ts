@@ -87,6 +87,7 @@ function host(
     'ls -1 /lib/modules': '6.8.0-40-generic\n',
     'head -n 1 /proc/modules': 'overlay 151552 0 - Live 0x0\n',
     'grep -E': '/dev/sda1 / ext4 rw,relatime 0 0\n',
+    '/bin/sh -c if command -v apt-get': 'dpkg was interrupted\n',
     '/bin/sh -c grep -Hs': '/etc/sysctl.conf:vm.swappiness=10\n',
   };
   for (const [command, answer] of Object.entries({ ...usual, ...commands })) made.on(command, answer);
@@ -144,6 +145,7 @@ describe('parseFacts', () => {
       firewall: undefined,
       ruleService: undefined,
       sysctlFiles: '/etc/sysctl.conf:vm.swappiness=10\n',
+      packageTrouble: ['dpkg was interrupted'],
       automaticUpgrades: undefined,
       moduleTrees: ['6.8.0-40-generic'],
       hasLoadedModules: true,

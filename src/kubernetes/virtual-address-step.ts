@@ -29,8 +29,8 @@ const initConfig = fileQuery(kubernetesPaths.initConfig);
 const apiManifest = fileQuery(kubernetesPaths.apiServerManifest, { content: false });
 
 /**
- * The host holds the address, now and from each boot on, by a small unit in front of kubelet. Whether it does is asked of the
- * kernel: an address can be taken off an interface behind the back of systemd.
+ * The host holds the address, now and from each boot on, by a small unit in front of kubelet that puts it back where something
+ * takes it off. Whether the host holds it is asked of the kernel.
  */
 export function virtualAddressStep({ held, endpoint }: VirtualAddressInput): Step {
   return customStep('virtual-address', [unitFile, service, addresses, initConfig, apiManifest], (seen) => {

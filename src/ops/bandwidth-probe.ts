@@ -12,30 +12,33 @@ export interface BandwidthProbe {
 }
 
 /** The next host may begin later than this one. */
-const connectSeconds = 4;
+const waitSeconds = 8;
 const sendSeconds = 2;
 
 /**
  * Sends to the next host as fast as it can, while another one sends here: each link carries one stream in each direction. Prints
- * what dd says of it, or `unreached`. It needs bash.
+ * what dd says of it, or `unreached`. It needs bash. It listens until the other one has sent, too.
  */
 export function bandwidthQuery({ address, next, port, listenWith }: BandwidthProbe): CommandQuery {
-  const script = `A=${quote(address)} NEXT=${quote(next)} PORT=${port} LISTEN=${listenWith}
+  const script = `A=${quote(address)} NEXT=${quote(next)} PORT=${port} LISTEN=${listenWith} HEARD=
 LC_ALL=C; export LC_ALL
 ${listenHelpers}
 trap 'kill $LISTENERS 2>/dev/null' EXIT
 trap 'exit 1' TERM HUP INT
-listen tcp "$PORT" >/dev/null
-end=$((SECONDS + ${connectSeconds + sendSeconds + 1}))
-until { exec 5>"/dev/tcp/$NEXT/$PORT"; } 2>/dev/null; do
-  [ "$SECONDS" -lt $((end - ${sendSeconds + 1})) ] || { echo unreached; break; }
+trap 'HEARD=$SECONDS' USR1
+listen tcp "$PORT" > >(head -c 1 >/dev/null; kill -USR1 $$; exec cat >/dev/null)
+reached=
+until [ "$SECONDS" -ge ${waitSeconds} ]; do
+  if { exec 5>"/dev/tcp/$NEXT/$PORT"; } 2>/dev/null; then reached=1; break; fi
   sleep 0.1
 done
-timeout -s INT -k 2 ${sendSeconds} dd if=/dev/zero bs=256k count=1000000 2>&1 >&5 | tail -n 1
-exec 5>&-
-while [ "$SECONDS" -lt "$end" ]; do sleep 0.2; done
+if [ -n "$reached" ]; then
+  timeout -s INT -k 2 ${sendSeconds} dd if=/dev/zero bs=256k count=1000000 2>&1 >&5 | tail -n 1
+  exec 5>&-
+else echo unreached; fi
+while [ "$SECONDS" -lt $((\${HEARD:-${waitSeconds}} + ${sendSeconds + 1})) ]; do sleep 0.2; done
 `;
-  return commandQuery(['/bin/bash', '-s'], { stdin: script, timeoutSeconds: connectSeconds + sendSeconds + 8 });
+  return commandQuery(['/bin/bash', '-s'], { stdin: script, timeoutSeconds: waitSeconds + sendSeconds + 6 });
 }
 
 /** Mbit/s; undefined where nothing was measured. */

@@ -5,7 +5,8 @@ const tries = 13;
 
 /**
  * Who on the segment answers for an address: a packet to it has the kernel ask by ARP, and the line of `ip neigh` tells. Words
- * in its place: `local`, an address of the host; `routed`, on another segment; `unreachable`, no route to it.
+ * in its place: `local`, an address of the host; `routed`, on another segment; `unreachable`, no route to it; `unasked`, with
+ * nothing to send a packet by.
  */
 export function neighbourQuery(address: string): CommandQuery {
   return commandQuery(
@@ -16,7 +17,9 @@ export function neighbourQuery(address: string): CommandQuery {
 case $r in local*) echo local; exit 0 ;; *' via '*) echo routed; exit 0 ;; esac
 # What was learned before may be over; only root can have it forgotten.
 ip neigh flush to "$1" 2>/dev/null
-if command -v bash >/dev/null; then bash -c 'echo >"/dev/udp/$1/9"' sh "$1" 2>/dev/null; else ping -c 1 -W 1 "$1" >/dev/null; fi
+if command -v bash >/dev/null; then bash -c 'echo >"/dev/udp/$1/9"' sh "$1" 2>/dev/null
+elif command -v ping >/dev/null; then ping -c 1 -W 1 "$1" >/dev/null
+else echo unasked; exit 0; fi
 i=0
 while [ $i -lt ${tries} ]; do
   n=$(ip -4 neigh show to "$1")

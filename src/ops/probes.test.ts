@@ -16,7 +16,7 @@ describe('parseNeighbour', () => {
   });
 });
 
-const throughput = 'throughput 268435456 bytes (268 MB, 256 MiB) copied, 2 s, 134 MB/s\n';
+const throughput = 'throughput 16777216 bytes (17 MB, 16 MiB) copied, 0.125 s, 134 MB/s\n'.repeat(15);
 const write = (seconds: string): string => `write 4096 bytes (4.1 kB, 4.0 KiB) copied, ${seconds} s, 1.0 MB/s\n`;
 
 it.each([

@@ -7,7 +7,7 @@ import type { Cluster, Member } from '../kubernetes/cluster.ts';
 import { endpointToTry } from '../kubernetes/endpoint.ts';
 import { planProbe } from '../kubernetes/probe-plan.ts';
 import { peerProbeQuery, type PeerProbe } from '../ops/peer-probe.ts';
-import { planMeasures, type Measure } from './measures.ts';
+import { planMeasures, type Measure } from '../kubernetes/probe-measures.ts';
 
 /**
  * All hosts listen on the ports of Kubernetes and probe each other, in one script each and at the same time. Only where it

@@ -246,6 +246,30 @@ suite.skipIf(unavailable !== undefined)(title, { timeout: 120_000 }, () => {
       0,
       ['sshd-usedns warning: UseDNS yes'],
     ],
+    [
+      'a list of repositories that apt cannot read',
+      broken('echo deb nowhere >/etc/apt/sources.list.d/bad.list', 'rm /etc/apt/sources.list.d/bad.list'),
+      0,
+      ['packages-installable warning: E: Malformed entry 1 in list file /etc/apt/sources.list.d/bad.list'],
+    ],
+    [
+      'an installation that was cut off',
+      broken('touch /var/lib/dpkg/updates/0001', 'rm /var/lib/dpkg/updates/0001'),
+      0,
+      ['packages-installable warning: dpkg was interrupted'],
+    ],
+    [
+      'a kernel parameter that a later file undoes',
+      broken('echo net.ipv4.ip_forward=0 >/etc/sysctl.d/99-site.conf', 'rm /etc/sysctl.d/99-site.conf'),
+      3,
+      ['kernel-parameters-hold error: Kubernetes needs net.ipv4.ip_forward = 1, but /etc/sysctl.d/99-site.conf'],
+    ],
+    [
+      'a line that is long',
+      broken('tc qdisc add dev host0 root netem delay 60ms', 'tc qdisc del dev host0 root'),
+      0,
+      ['latency warning: 60 ms to node1'],
+    ],
     ['an SSH server that is off', stopSshd, 3, ['SSH_REFUSED']],
   ])('tells of %s, on that host alone, and of nothing else', async (_name, cause, exitCode, expected) => {
     const undo = await cause(lab.host('node2'));
@@ -253,6 +277,167 @@ suite.skipIf(unavailable !== undefined)(title, { timeout: 120_000 }, () => {
 
     expect(found(result)).toEqual(expected.map((line) => expect.stringContaining(`node2 ${line}`) as string));
     expect(result.exitCode).toBe(exitCode);
+  });
+
+  /** Rules that a service loads at boot, without any that filters. */
+  const rulesByHand = broken(
+    'printf "[Service]\\nType=oneshot\\nRemainAfterExit=yes\\nExecStart=/bin/true\\n" >/run/systemd/system/nftables.service && systemctl daemon-reload && systemctl start nftables',
+    'systemctl stop nftables; rm /run/systemd/system/nftables.service; systemctl daemon-reload',
+  );
+  const noFault = (): Promise<Undo> => Promise.resolve(() => Promise.resolve());
+  /** An address in the network of the lab. */
+  const inLab = (last: number): string => lab.address.replace(/\d+$/, String(last));
+  const virtual = (address: string, name?: string): object => ({
+    kubernetes: { virtualAddress: { address, ...(name === undefined ? {} : { interface: name }) } },
+  });
+
+  test.each<[string, () => object, (host: LabHost) => Promise<Undo>, number, () => string[]]>([
+    ['a virtual address that is free', () => virtual(inLab(50)), noFault, 0, () => []],
+    [
+      'one that another host of the file has',
+      () => virtual(inLab(50)),
+      (host) => broken(`ip address add ${inLab(50)}/32 dev host0`, `ip address del ${inLab(50)}/32 dev host0`)(host),
+      3,
+      () => [`node2 vip-free error: ${inLab(50)} is on host0 of this host`],
+    ],
+    [
+      'one that a machine beside them has',
+      () => virtual(lab.address),
+      noFault,
+      3,
+      () => [` answers for ${lab.address}, asked from node1, node2`],
+    ],
+    [
+      'one of another subnet',
+      () => virtual('10.77.0.50'),
+      noFault,
+      3,
+      () => [`node1 vip-in-subnet error: 10.77.0.50 is not in ${inLab(0)}/24 of host0`],
+    ],
+    [
+      'an interface that is not there',
+      () => virtual(inLab(50), 'eth9'),
+      noFault,
+      3,
+      () => ['node1 interface-exists error: no eth9 among lo, host0'],
+    ],
+    [
+      'a load balancer that has nobody behind it yet',
+      () => ({ kubernetes: { controlPlaneEndpoint: `${lab.address}:7443` } }),
+      noFault,
+      0,
+      () => [],
+    ],
+    [
+      'a load balancer that one host does not reach',
+      () => ({ kubernetes: { controlPlaneEndpoint: `${lab.address}:7443` } }),
+      broken(
+        `nft 'add table inet fault; add chain inet fault out { type filter hook output priority 0; }; add rule inet fault out tcp dport 7443 drop'`,
+        'nft delete table inet fault',
+      ),
+      3,
+      () => [`node2 endpoint-reachable error: ${lab.address}:7443: timed out`],
+    ],
+    [
+      'the name of a load balancer that one host does not know',
+      () => ({ kubernetes: { controlPlaneEndpoint: 'api.example.com:7443' } }),
+      () => changed('/etc/hosts', `echo ${lab.address} api.example.com >>/etc/hosts`)(lab.host('node1')),
+      3,
+      () => ['node2 endpoint-reachable error: no address is known for api.example.com'],
+    ],
+    [
+      'rules by hand where ports are to be opened',
+      () => ({ hostSettings: { firewall: 'open' } }),
+      rulesByHand,
+      3,
+      () => ['node2 firewall-openable error: nftables.service loads rules of your own'],
+    ],
+    [
+      'no project quotas',
+      () => ({ checks: { projectQuota: true } }),
+      noFault,
+      3,
+      () => [
+        'node1 disk-quota error: / is mounted without prjquota',
+        'node2 disk-quota error: / is mounted without prjquota',
+      ],
+    ],
+    [
+      'a link that is narrow',
+      () => ({ checks: { measure: ['bandwidth'], thresholds: { bandwidthMbits: 200 } } }),
+      broken('tc qdisc add dev host0 root tbf rate 50mbit burst 64kb latency 50ms', 'tc qdisc del dev host0 root'),
+      0,
+      () => ['node2 bandwidth warning: '],
+    ],
+  ])('tells of %s', async (_name, spec, cause, exitCode, expected) => {
+    const file = await writeVariant(lab, 'variant', (config) => {
+      for (const [section, fields] of Object.entries(spec()))
+        (config['spec'] as Record<string, object>)[section] = {
+          ...(config['spec'] as Record<string, object>)[section],
+          ...fields,
+        };
+    });
+    const undo = await cause(lab.host('node2'));
+    const result = await run(file).finally(undo);
+
+    expect(found(result)).toEqual(expected().map((line) => expect.stringContaining(line) as string));
+    expect(result.exitCode).toBe(exitCode);
+  });
+
+  test('measures the disks where the file asks for it, and leaves nothing on them', async () => {
+    const file = await writeVariant(lab, 'disks', (config) => {
+      const spec = config['spec'] as Record<string, object>;
+      spec['checks'] = { measure: ['disk'], thresholds: { diskIops: 1e7, diskMBs: 1e6 } };
+    });
+    const before = await snapshotAll(lab.hosts);
+
+    const findings = found(await run(file)).toSorted();
+
+    expect(findings).toEqual(
+      ['node1', 'node2'].flatMap((host) => [
+        expect.stringMatching(new RegExp(`^${host} disk-iops warning: [1-9]\\d* writes a second$`)) as string,
+        expect.stringMatching(new RegExp(`^${host} disk-throughput warning: [1-9]\\d* MB/s$`)) as string,
+      ]),
+    );
+    expect(compareAll(before, await snapshotAll(lab.hosts), ignoredOnAnyHost)).toEqual({});
+  });
+
+  test.each<[string, (host: LabHost) => Promise<Undo>, boolean]>([
+    [
+      'socat, where there is no systemd-socket-activate',
+      broken('mv /usr/bin/systemd-socket-activate /root/', 'mv /root/systemd-socket-activate /usr/bin/'),
+      false,
+    ],
+    [
+      'IPv6',
+      (host) => {
+        const address = `fd00:88::${host.name.at(-1) ?? ''}/64`;
+        // Without the second in which an address that was just added cannot be listened on.
+        return broken(`ip address add ${address} dev host0 nodad`, `ip address del ${address} dev host0`)(host);
+      },
+      true,
+    ],
+  ])('probes the network with %s', async (_name, setUp, isIpv6) => {
+    const file = await writeVariant(lab, 'probe', (config) => {
+      const spec = config['spec'] as { hosts: Record<string, unknown>[]; network: Record<string, unknown> };
+      if (!isIpv6) return;
+      spec.hosts.forEach((host, index) => (host['internalAddress'] = `fd00:88::${index + 1}`));
+      spec.network['podSubnets'] = ['fd00:10:244::/56', '10.244.0.0/16'];
+      spec.network['serviceSubnets'] = ['fd00:10:96::/112', '10.96.0.0/16'];
+    });
+    const undo = [];
+    for (const host of lab.hosts) undo.push(await setUp(host));
+    try {
+      expect(found(await run(file))).toEqual([]);
+
+      undo.push(await dropped('udp dport 8472 drop')(lab.host('node2')));
+
+      expect(found(await run(file))).toEqual([
+        'node2 ports-open error: 8472/udp (flannel) cannot be reached from node1',
+      ]);
+    } finally {
+      for (const step of undo) await step();
+    }
   });
 
   test('nothing is found once everything is mended', async () => {

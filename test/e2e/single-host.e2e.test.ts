@@ -7,6 +7,7 @@ import { labDown } from '../lab/down.ts';
 import { killConnections, must } from '../lab/faults/index.ts';
 import type { LabHost } from '../lab/host.ts';
 import { labUp, type Lab } from '../lab/lab.ts';
+import { waitUntil } from '../lab/waiting.ts';
 import { installerBinary, startInstaller, type InstallerResult } from './installer.ts';
 import { describe, planned, seconds } from './stage.ts';
 
@@ -128,6 +129,52 @@ suite.skipIf(unavailable !== undefined)(title, { timeout: 300_000 }, () => {
 
     expect(refused.finished?.errors.map(({ code }) => code)).toEqual(['SETTING_FIXED']);
     expect(refused.finished?.changes).toBe(0);
+  });
+
+  test('the API server has an address of its own, which the host holds from boot on and lets go of at reset', async () => {
+    await host.reset();
+    const address = lab.address.replace(/\d+$/, '50');
+    const virtual = await writeClusterFile('virtual.yaml', (config) => {
+      config.spec.kubernetes['virtualAddress'] = { address };
+    });
+    const holds = (): Promise<boolean> =>
+      host.exec(['ip', '-o', '-4', 'addr', 'show']).then(({ stdout }) => stdout.includes(` ${address}/32 `));
+    const unit = 'kubernetes-virtual-address.service';
+
+    const created = await run('cluster-create', '-c', virtual);
+
+    expect(describe(created)).toBe('exit 0, ok');
+    expect(await holds()).toBe(true);
+    expect(await readFile(join(lab.dir, 'one.kubeconfig'), 'utf8')).toContain(`server: https://${address}:6443`);
+    expect(await textOf(['grep', 'server:', '/etc/kubernetes/admin.conf'])).toContain(`https://${address}:6443`);
+    expect((await run('cluster-create', '-c', virtual)).finished?.changes).toBe(0);
+
+    await must(host, `systemctl --quiet disable ${unit}`);
+    const drift = await run('diff', '-c', virtual);
+    expect(drift.exitCode).toBe(6);
+    expect(planned(drift)).toEqual([
+      `node1 hold-virtual-address: hold the address ${address} of the API server on host0`,
+    ]);
+    expect((await run('cluster-create', '-c', virtual)).finished?.changes).toBe(1);
+
+    await must(host, `ip address del ${address}/32 dev host0`);
+    await waitUntil('the address to be put back', 15_000, holds);
+    await host.reboot();
+    await waitUntil('the address after a reboot', 30_000, holds);
+    const after = await run('cluster-create', '-c', virtual);
+    expect(describe(after)).toBe('exit 0, ok');
+    expect(after.finished?.changes).toBe(0);
+
+    const moved = await writeClusterFile('moved.yaml', (config) => {
+      config.spec.kubernetes['virtualAddress'] = { address: lab.address.replace(/\d+$/, '51') };
+    });
+    const refused = await run('cluster-create', '-c', moved);
+    expect(refused.finished?.errors.map(({ code }) => code)).toEqual(['SETTING_FIXED']);
+    expect(await holds()).toBe(true);
+
+    expect(describe(await run('reset', '-c', virtual, '--confirm', 'one'))).toBe('exit 0, ok');
+    expect(await holds()).toBe(false);
+    expect((await host.exec(['systemctl', 'cat', unit])).exitCode).not.toBe(0);
   });
 
   test('the binary makes a cluster of the machine that it runs on', async () => {

@@ -62,6 +62,7 @@ export function goodFacts(index: number, given: Partial<Facts> = {}): Facts {
     firewall: undefined,
     ruleService: undefined,
     sysctlFiles: '',
+    packageTrouble: [],
     automaticUpgrades: undefined,
     moduleTrees: ['6.8.0-40-generic'],
     hasLoadedModules: true,

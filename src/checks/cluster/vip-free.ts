@@ -53,23 +53,20 @@ function strangers(cluster: Cluster, virtual: string): Found[] {
   });
 }
 
-/** The control plane is where the address will be: what it cannot ask, the others need not be told of. */
+/** An address that is routed is told by vip-in-subnet. */
 function notAsked(cluster: Cluster): Found[] {
-  const member = cluster.members.find(isControlPlane);
-  const line = member && cluster.probed.get(member.config.name)?.neighbour?.line;
-  if (member === undefined || !isUnasked(line, member)) return [];
-  return [
-    {
-      host: member.config.name,
-      title: 'Not checked',
-      severity: 'info',
-      actual: `not checked: the address is ${line === 'routed' ? 'behind a router' : 'not reachable'} from the control plane`,
-      seen: line ?? '',
-      remedy: 'see what vip-in-subnet says',
-    },
-  ];
-}
-
-function isUnasked(line: string | undefined, { facts }: Member): boolean {
-  return facts.addresses.length > 0 && (line === 'routed' || line === 'unreachable');
+  return cluster.members.flatMap(({ config: { name } }): Found[] => {
+    if (cluster.probed.get(name)?.neighbour?.line !== 'unasked') return [];
+    const why = 'the host has neither bash nor ping to send a packet by';
+    return [
+      {
+        host: name,
+        title: 'Not checked',
+        severity: 'info',
+        actual: `not checked: ${why}`,
+        seen: why,
+        remedy: 'install one of them',
+      },
+    ];
+  });
 }

@@ -1,5 +1,6 @@
 import { cidrContains, parseCidr, parseIp } from '../../spec/cidr.ts';
 import { belongsToCluster } from '../../kubernetes/cluster.ts';
+import { installableTools } from '../../kubernetes/needed-tools.ts';
 import type { HostCheck } from '../check.ts';
 
 /** Where packages put programs, and where this installer does. */
@@ -45,5 +46,29 @@ export const dockerBridgeRange: HostCheck = {
     if (!facts.tools.has('docker') || !isInside) return [];
     const about = (line: string): boolean => line.includes(` ${nodeAddress}/`) || line.endsWith('/docker');
     return [{ actual: `${nodeAddress}, and docker is installed`, about }];
+  },
+};
+
+/** A package manager that is broken fails at the first package, whichever it is. */
+export const packagesInstallable: HostCheck = {
+  id: 'packages-installable',
+  scope: 'host',
+  title: 'The package manager is broken',
+  severity: 'warning',
+  expected:
+    'no half-done installation, and lists of repositories that can be read; an error where prepare-hosts has packages to install',
+  remedy:
+    'dpkg --configure -a, apt-get --fix-broken install, or mend the file that is named; with rpm: rpm --rebuilddb',
+  source: 'dpkg(1), --audit; apt-get(8), indextargets; rpm(8), --rebuilddb',
+  reads: ['packageTrouble'],
+  run(member, cluster) {
+    const { packages, packageRepositories } = cluster.config.spec.hostSettings;
+    // The lists of others are put aside then.
+    const trouble = member.facts.packageTrouble.filter(
+      (line) => !packageRepositories.exclusive || !line.startsWith('E:'),
+    );
+    if (trouble.length === 0) return [];
+    const isNeeded = packages.length > 0 || installableTools(member, cluster).length > 0;
+    return [{ actual: trouble.slice(0, 3).join('; '), severity: isNeeded ? 'error' : 'warning' }];
   },
 };

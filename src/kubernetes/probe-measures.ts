@@ -1,10 +1,10 @@
 import type { Probed } from '../hosts/probed.ts';
 import { commandText } from '../hosts/seen-text.ts';
 import { isTaken } from '../hosts/facts-network.ts';
-import { ignoredChecks, isControlPlane, type Cluster, type Member } from '../kubernetes/cluster.ts';
-import { endpointName } from '../kubernetes/endpoint.ts';
-import { rendezvousPort } from '../kubernetes/peer-ports.ts';
-import { listenToolOf } from '../kubernetes/probe-plan.ts';
+import { ignoredChecks, isControlPlane, type Cluster, type Member } from './cluster.ts';
+import { endpointName } from './endpoint.ts';
+import { rendezvousPort } from './peer-ports.ts';
+import { listenToolOf } from './probe-plan.ts';
 import { bandwidthQuery, parseBandwidth } from '../ops/bandwidth-probe.ts';
 import { diskQuery, parseDiskSpeed } from '../ops/disk-probe.ts';
 import { fsyncQuery, parseFsync } from '../ops/fsync-probe.ts';
