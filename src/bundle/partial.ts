@@ -7,6 +7,7 @@ import { absent } from '../oci/layout-files.ts';
 import type { BlobDescriptor } from '../oci/manifest.ts';
 import type { OpenFrom, PutBlobOptions, PutBlobResult } from '../oci/store.ts';
 import { checkBlob } from '../oci/verify.ts';
+import { writeFrom } from '../oci/write-partial.ts';
 import { bundleError, formatSize } from './bundle-errors.ts';
 import { makeParts, partPaths, type PartedFile } from './parted-file.ts';
 import type { TarPlan } from './tar-plan.ts';
@@ -32,9 +33,6 @@ export interface PartialBundle {
   /** Leaves what is there for the next run. */
   close(): Promise<void>;
 }
-
-/** Bytes gathered before they are handed to the disk and noted: what a killed process loses of each transfer, twice over. */
-const batchBytes = 256 * 1024;
 
 /**
  * Opens FILE.partial for a plan, making it where it is not there. Beside it lies a journal that says how far each blob is. It is
@@ -148,34 +146,20 @@ async function fill(
   onStart?.(startByte);
   if (startByte === blob.sizeBytes) return;
   const source = await openFrom(startByte, { signal });
-  let position = startByte;
-  let batch: Buffer[] = [];
-  let size = 0;
-  let writing: Promise<void> = Promise.resolve();
-  const flush = async (): Promise<void> => {
-    await writing;
-    if (size === 0) return;
-    const end = position + size;
-    // Noted after it is written: the journal never says more than the file holds.
-    writing = file.write(batch, offset + position).then(() => (end === blob.sizeBytes ? undefined : note(end)));
-    writing.catch(() => undefined);
-    position = end;
-    batch = [];
-    size = 0;
-  };
-  try {
-    for await (const chunk of source as AsyncIterable<Buffer>) {
+  await writeFrom(
+    source,
+    startByte,
+    (chunk) => {
       check.take(chunk);
-      batch.push(chunk);
-      size += chunk.length;
       onBytes?.(chunk.length);
-      if (size >= batchBytes) await flush();
-    }
-  } finally {
-    // Also after a failure: what came before it need not be fetched again.
-    await flush();
-    await writing;
-  }
+    },
+    async (bytes, position) => {
+      await file.write([bytes], offset + position);
+      const end = position + bytes.length;
+      // Noted after it is written: the journal never says more than the file holds.
+      if (end < blob.sizeBytes) await note(end);
+    },
+  );
   check.finish();
 }
 
