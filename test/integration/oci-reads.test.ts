@@ -1,8 +1,8 @@
 import { createHash, randomBytes } from 'node:crypto';
 import { once } from 'node:events';
-import { createServer, get, type RequestListener, type Server } from 'node:http';
+import { createServer, get, type RequestListener } from 'node:http';
 import { createServer as createTlsServer, get as getSecurely } from 'node:https';
-import { connect, createServer as createTcpServer, type AddressInfo } from 'node:net';
+import { connect, createServer as createTcpServer, type AddressInfo, type Server as TcpServer } from 'node:net';
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { PassThrough } from 'node:stream';
@@ -25,7 +25,7 @@ afterEach(async () => {
   for (const close of closing.splice(0).reverse()) await close();
 });
 
-async function listen(server: Pick<Server, 'listen' | 'close' | 'address'>): Promise<string> {
+async function listen(server: TcpServer): Promise<string> {
   await once(server.listen(0, '127.0.0.1'), 'listening');
   closing.push(() => server.close());
   return `127.0.0.1:${(server.address() as AddressInfo).port}`;
