@@ -48,7 +48,10 @@ export async function prepare(dir: string, registryOptions: BenchRegistryOptions
     digests.push(manifest.descriptor.digest);
   }
   mkdirSync(pristine);
-  const site = await openBenchSite(dir, host);
+  const site = await openBenchSite(
+    dir,
+    indexes.map((index) => formatReference(imageName(host, index))),
+  );
   const registry = await startRegistry(pristine, registryOptions);
   const store = createRegistryStore();
   try {

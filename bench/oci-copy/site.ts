@@ -5,10 +5,8 @@ import { resolveVersions } from '../../src/artifacts/catalog.ts';
 import { loadCatalogs } from '../../src/artifacts/load-catalogs.ts';
 import { wantedOf } from '../../src/bundle/wanted.ts';
 import { digestOf } from '../../src/oci/digest.ts';
-import { formatReference } from '../../src/oci/reference.ts';
 import { parseClusterConfig } from '../../src/spec/load.ts';
 import { clusterText, FileServer, overlayOf } from '../../test/support/bundle/site.ts';
-import { imageCount, imageName } from './images.ts';
 
 /** A cluster file that asks for the images of the bench, and a server of the small files that it asks for besides. */
 export interface BenchSite {
@@ -16,8 +14,8 @@ export interface BenchSite {
   close(): Promise<void>;
 }
 
-/** Writes the cluster file and the catalog that names the images as those of a Kubernetes version. */
-export async function openBenchSite(dir: string, registry: string): Promise<BenchSite> {
+/** Writes the cluster file and the catalog that names these images as those of a Kubernetes version. */
+export async function openBenchSite(dir: string, images: readonly string[]): Promise<BenchSite> {
   const plain = parseClusterConfig(clusterText({ catalogs: [], mirror: '', downloads: '' }), 'plain.yaml', dir);
   const hop = resolveVersions(await loadCatalogs(plain), plain, ['amd64']);
   const files = await new FileServer().start();
@@ -27,7 +25,6 @@ export async function openBenchSite(dir: string, registry: string): Promise<Benc
     files.contents.set(`/${host}${pathname}`, Buffer.from(url));
     sums.set(url, digestOf(url).slice('sha256:'.length));
   }
-  const images = Array.from({ length: imageCount }, (_, index) => formatReference(imageName(registry, index)));
   const [version = ''] = Object.keys(overlayOf(hop, sums).spec.kubernetes);
   const overlay = overlayOf(hop, sums);
   const probe = images.filter((image) => image.includes('/agnhost:'));
