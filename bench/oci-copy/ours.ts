@@ -4,33 +4,18 @@ import { createRegistryStore } from '../../src/oci/registry.ts';
 import { imageCount, imageName } from './images.ts';
 
 /**
- * The process that is measured: pull REGISTRY DIR, push DIR REGISTRY SOURCE, or mirror REGISTRY PREFIX. Prints what it did as JSON.
+ * A process around `copy`: pull REGISTRY DIR, push DIR REGISTRY, or mirror REGISTRY.
  */
 const [mode = '', ...args] = process.argv.slice(2);
-let requests = 0;
-const registryStore = createRegistryStore({
-  willPush: mode !== 'pull',
-  onRequest: () => {
-    requests += 1;
-  },
-});
-const indexes = Array.from({ length: imageCount }, (_, index) => index);
-const jobs = Number(process.env['JOBS'] ?? 4);
-let result;
-if (mode === 'pull') {
-  const [registry = '', dir = ''] = args;
-  const items = indexes.map((index) => ({ from: imageName(registry, index), to: imageName(registry, index) }));
-  result = await copy(registryStore, await createLayout(dir), items, { jobs });
-} else if (mode === 'push') {
-  const [dir = '', registry = '', source = ''] = args;
-  const items = indexes.map((index) => ({ from: imageName(source, index), to: imageName(registry, index, 'pushed') }));
-  result = await copy(await openLayout(dir), registryStore, items, { jobs });
-} else {
-  const [registry = '', prefix = ''] = args;
-  const items = indexes.map((index) => ({ from: imageName(registry, index), to: imageName(registry, index, prefix) }));
-  result = await copy(registryStore, registryStore, items, { jobs });
-}
+const registryStore = createRegistryStore({ willPush: mode !== 'pull' });
+const [registry = ''] = mode === 'push' ? args.slice(1) : args;
+const prefix = { pull: 'src', push: 'pushed', mirror: 'mirror' }[mode] ?? '';
+const items = Array.from({ length: imageCount }, (_, index) => ({
+  from: imageName(registry, index),
+  to: imageName(registry, index, prefix),
+}));
+const source = mode === 'push' ? await openLayout(args[0] ?? '') : registryStore;
+const target = mode === 'pull' ? await createLayout(args[1] ?? '') : registryStore;
+const { images } = await copy(source, target, items);
 await registryStore.close();
-const failed = result.images.find(({ error }) => error);
-if (failed?.error) throw failed.error;
-process.stdout.write(JSON.stringify({ requests, blobs: result.blobs, peakMb: process.resourceUsage().maxRSS / 1000 }));
+for (const { error } of images) if (error) throw error;

@@ -1,27 +1,33 @@
-import { spawn, type ChildProcess } from 'node:child_process';
+import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { createWriteStream, readFileSync, writeFileSync } from 'node:fs';
-import { connect } from 'node:net';
 import { join } from 'node:path';
-import { setTimeout as wait } from 'node:timers/promises';
+import { untilListening } from './listening.ts';
 
 /** Debian's docker-registry over a folder, with a log of its requests. */
 export interface BenchRegistry {
-  readonly host: string;
   /** Requests since it started. */
   requests(): number;
   stop(): Promise<void>;
 }
 
+export interface BenchRegistryOptions {
+  readonly binary: string;
+  /** For its files. */
+  readonly dir: string;
+  readonly port: number;
+  /** Where it listens, and what starts it there. */
+  readonly address?: string | undefined;
+  readonly prefix?: readonly string[] | undefined;
+}
+
 /** Starts a registry over a folder that may hold something already. */
 export async function startRegistry(
-  binary: string,
-  dir: string,
   storage: string,
-  port: number,
+  { binary, dir, port, address = '127.0.0.1', prefix = [] }: BenchRegistryOptions,
 ): Promise<BenchRegistry> {
-  const log = join(dir, `registry-${port}.log`);
-  const config = join(dir, `registry-${port}.yml`);
+  const log = join(dir, 'registry.log');
+  const config = join(dir, 'registry.yml');
   const text = {
     version: 0.1,
     log: { level: 'error', accesslog: { disabled: false } },
@@ -30,17 +36,17 @@ export async function startRegistry(
       cache: { blobdescriptor: 'inmemory' },
       delete: { enabled: false },
     },
-    http: { addr: `127.0.0.1:${port}` },
+    http: { addr: `${address}:${port}`, relativeurls: true },
   };
   // JSON is YAML.
   writeFileSync(config, JSON.stringify(text));
-  const child = spawn(binary, ['serve', config], { stdio: ['ignore', 'pipe', 'pipe'] });
+  const [command, ...args] = [...prefix, binary, 'serve', config];
+  const child = spawn(command, args, { stdio: ['ignore', 'pipe', 'pipe'] });
   const file = createWriteStream(log);
   child.stdout.pipe(file);
   child.stderr.resume();
-  await listening(port, child);
+  await untilListening(address, port, child);
   return {
-    host: `127.0.0.1:${port}`,
     requests: () =>
       readFileSync(log, 'utf8')
         .split('\n')
@@ -50,22 +56,4 @@ export async function startRegistry(
       if (child.exitCode === null) await once(child, 'close');
     },
   };
-}
-
-async function listening(port: number, child: ChildProcess): Promise<void> {
-  for (let attempt = 0; attempt < 200; attempt += 1) {
-    if (child.exitCode !== null) throw new Error(`the registry ended with ${child.exitCode}`);
-    const socket = connect(port, '127.0.0.1');
-    const isOpen = await Promise.race([
-      once(socket, 'connect').then(
-        () => true,
-        () => false,
-      ),
-      wait(1000, false),
-    ]);
-    socket.destroy();
-    if (isOpen) return;
-    await wait(50);
-  }
-  throw new Error('the registry does not listen');
 }

@@ -1,6 +1,4 @@
 import { createHash, type KeyObject } from 'node:crypto';
-import { createReadStream } from 'node:fs';
-import { stat } from 'node:fs/promises';
 import { resolve as resolvePath } from 'node:path';
 import { programVersion } from '../assets.ts';
 import { architectures, type Architecture } from '../artifacts/catalog.ts';
@@ -8,6 +6,7 @@ import { loadCatalogs } from '../artifacts/load-catalogs.ts';
 import { messageOf } from '../errors.ts';
 import { digestOf, type Digest } from '../oci/digest.ts';
 import type { Patience } from '../oci/endpoint.ts';
+import { fileStream } from '../oci/layout-files.ts';
 import type { BlobDescriptor } from '../oci/manifest.ts';
 import { parsePlatform } from '../oci/platform.ts';
 import { createRegistryStore } from '../oci/registry.ts';
@@ -19,13 +18,21 @@ import { bundleUsage } from './bundle-errors.ts';
 import { checkClosedWorld, needsOf } from './closed-world.ts';
 import { resolveHops } from './hops.ts';
 import { byDigest, type BundleItem, type BundleManifest } from './manifest.ts';
+import { openParts } from './parted-file.ts';
 import { registryAccess } from './registries.ts';
 import { resolveFiles } from './resolve-files.ts';
 import { resolveImages, type ResolvedImage } from './resolve-images.ts';
 import { renderSbom } from './sbom.ts';
 import { fileSource, memorySource } from './sources.ts';
 import { wantedOf } from './wanted.ts';
-import { checkFolder, writeBundle, type BlobSource, type WriteOptions, type WriteResult } from './write-bundle.ts';
+import {
+  checkFolder,
+  openOld,
+  writeBundle,
+  type BlobSource,
+  type WriteOptions,
+  type WriteResult,
+} from './write-bundle.ts';
 
 /** A program of ours that the bundle shall carry. */
 export interface InstallerBinary {
@@ -68,12 +75,13 @@ export async function createBundle(options: CreateOptions): Promise<WriteResult>
   const access = await registryAccess(config, env, options.addSecret);
   for (const note of access.notes) onNote(note);
   const registry = createRegistryStore({ ...access.options, patience });
+  const earlier = await openOld(options.path);
   const web = createWebFiles({ proxyEnv: env, patience });
   try {
     const { mirrors } = config.spec.artifacts;
     const { allowUnpinned } = options;
     const [images, files, packages, installers, base] = await both([
-      resolveImages(registry, wanted.images, platforms, signal),
+      resolveImages(registry, wanted.images, platforms, { signal, earlier: earlier?.store }),
       resolveFiles(web, wanted.files, { mirrors, allowUnpinned, signal }),
       packagesOf(web, options),
       Promise.all(options.installers.map(installerSource)),
@@ -102,6 +110,7 @@ export async function createBundle(options: CreateOptions): Promise<WriteResult>
   } finally {
     web.close();
     await registry.close();
+    await earlier?.close();
   }
 }
 
@@ -211,8 +220,9 @@ async function installerSource({ platform, path }: InstallerBinary): Promise<{ i
   const hash = createHash('sha256');
   let sizeBytes: number;
   try {
-    for await (const chunk of createReadStream(file)) hash.update(chunk as Buffer);
-    sizeBytes = (await stat(file)).size;
+    const opened = await openParts([file]);
+    sizeBytes = opened.sizeBytes;
+    await opened.digest(hash, { startByte: 0, endByte: sizeBytes }).finally(() => opened.close());
   } catch (error) {
     throw bundleUsage(
       'INSTALLER_UNREADABLE',
@@ -236,7 +246,7 @@ async function installerSource({ platform, path }: InstallerBinary): Promise<{ i
   const source = {
     blob: { digest, sizeBytes },
     from: { registry: 'localhost', repository: file.replace(/^\/+/, '') },
-    open: (startByte: number) => Promise.resolve(createReadStream(file, { start: startByte })),
+    open: (startByte: number) => Promise.resolve(fileStream(file, 0, { startByte })),
   };
   return { item, source };
 }

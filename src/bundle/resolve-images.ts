@@ -14,7 +14,7 @@ import { wrongSize } from '../oci/oci-errors.ts';
 import { formatPlatform, matchesPlatform, parsePlatform, selectPlatforms } from '../oci/platform.ts';
 import { readBlob } from '../oci/read-blob.ts';
 import { parseReference, withDigest, type Reference, type RepositoryName } from '../oci/reference.ts';
-import type { OciStore } from '../oci/store.ts';
+import type { CallOptions, OciStore } from '../oci/store.ts';
 import type { BundleItem } from './manifest.ts';
 import { valuesOf } from './values-of.ts';
 import type { WantedImage } from './wanted.ts';
@@ -23,48 +23,62 @@ import type { WantedImage } from './wanted.ts';
 export interface ResolvedImage {
   readonly item: BundleItem;
   readonly from: RepositoryName;
-  /** Its index and manifests: small, and known from here on. */
+  /** Its index and manifests, and a configuration that had to be read: small, and known from here on. */
   readonly manifests: readonly StoredManifest[];
-  /** Configurations and layers. */
+  /** Configurations that were not read, and layers. */
   readonly blobs: readonly BlobDescriptor[];
 }
 
 /** Images that are asked about at once. */
 const imagesAtOnce = 16;
 
+/** Where images are asked for: their registries, and a bundle made earlier that may have what a digest names. */
+interface Origins {
+  readonly store: OciStore;
+  readonly earlier: OciStore | undefined;
+}
+
 /**
- * Asks for the manifests of all images, for the platforms wanted: one request for each manifest. An image that lacks a platform
- * says so in its item, and nothing else. Every image that cannot be read is told, as InstallerErrors.
+ * Asks for the manifests of all images, for the platforms wanted: one request for each manifest, less what an earlier bundle has of
+ * them. An image that lacks a platform says so in its item, and nothing else. Every image that cannot be read is told, as
+ * InstallerErrors.
  */
 export async function resolveImages(
   store: OciStore,
   wanted: readonly WantedImage[],
   platforms: readonly string[],
-  signal?: AbortSignal,
+  { signal, earlier }: CallOptions & { readonly earlier?: OciStore | undefined } = {},
 ): Promise<readonly ResolvedImage[]> {
   const parsed = platforms.map(parsePlatform);
+  const origins = { store, earlier };
   const results = await mapConcurrent(
     wanted,
     imagesAtOnce,
-    (image) => resolveImage(store, image, parsed, signal),
+    (image) => resolveImage(origins, image, parsed, signal),
     signal,
   );
   return valuesOf(results);
 }
 
+/** From the earlier bundle, verified; where that has it not, or not whole, from the registry. */
+async function byDigest<T>({ store, earlier }: Origins, read: (from: OciStore) => Promise<T>): Promise<T> {
+  return earlier === undefined ? read(store) : read(earlier).catch(() => read(store));
+}
+
 async function resolveImage(
-  store: OciStore,
+  origins: Origins,
   { name, why }: WantedImage,
   platforms: readonly Platform[],
   signal: AbortSignal | undefined,
 ): Promise<ResolvedImage> {
   const reference = parseReference(name);
-  const top = await store.readManifest(reference, { signal });
+  const readTop = (from: OciStore): Promise<StoredManifest> => from.readManifest(reference, { signal });
+  const top = await (reference.digest === undefined ? readTop(origins.store) : byDigest(origins, readTop));
   const parsed = parseManifest(top, name);
   const found =
     parsed.kind === 'image'
-      ? await ofImage(store, reference, top, parsed, platforms, signal)
-      : await ofIndex(store, reference, top, parsed, platforms, signal);
+      ? await ofImage(origins, reference, top, parsed, platforms, signal)
+      : await ofIndex(origins, reference, top, parsed, platforms, signal);
   const all = new Map<Digest, number>();
   for (const { descriptor } of found.manifests) all.set(descriptor.digest, descriptor.sizeBytes);
   for (const { digest, sizeBytes } of found.blobs) all.set(digest, sizeBytes);
@@ -87,21 +101,23 @@ type Found = Pick<ResolvedImage, 'manifests' | 'blobs'> & { readonly platforms: 
 
 /** Without an index the configuration says what the image was made for. */
 async function ofImage(
-  store: OciStore,
+  origins: Origins,
   reference: Reference,
   top: StoredManifest,
   parsed: ImageManifest,
   platforms: readonly Platform[],
   signal: AbortSignal | undefined,
 ): Promise<Found> {
-  const config = await readBlob(store, reference, parsed.config, { signal });
-  const have = platformOf(config);
+  const { config } = parsed;
+  const bytes = await byDigest(origins, (from) => readBlob(from, reference, config, { signal }));
+  const have = platformOf(bytes);
   const fitting = platforms.filter((want) => have !== undefined && matchesPlatform(have, want));
-  return { manifests: [top], blobs: blobsOf(parsed), platforms: fitting.map(formatPlatform) };
+  const blobs = blobsOf(parsed).filter(({ digest }) => digest !== config.digest);
+  return { manifests: [top, { descriptor: config, bytes }], blobs, platforms: fitting.map(formatPlatform) };
 }
 
 async function ofIndex(
-  store: OciStore,
+  origins: Origins,
   reference: Reference,
   top: StoredManifest,
   parsed: IndexManifest,
@@ -111,9 +127,10 @@ async function ofIndex(
   const chosen = selectPlatforms(parsed.manifests, platforms).filter(({ mediaType }) => isImageManifest(mediaType));
   const children = await Promise.all(
     chosen.map(async (child) => {
-      const manifest = await store.readManifest(withDigest(reference, child.digest), { signal });
+      const name = withDigest(reference, child.digest);
+      const manifest = await byDigest(origins, (from) => from.readManifest(name, { signal }));
       if (manifest.bytes.length === child.sizeBytes) return manifest;
-      throw wrongSize(child.digest, store.description, manifest.bytes.length, child.sizeBytes);
+      throw wrongSize(child.digest, origins.store.description, manifest.bytes.length, child.sizeBytes);
     }),
   );
   const blobs = children.flatMap((child) => {

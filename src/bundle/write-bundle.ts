@@ -227,7 +227,7 @@ function diskFull({ blobs }: BundleManifest, doneBytes: number, path: string, ca
 type EarlierBundle = Bundle & { readonly blobs: ReadonlySet<Digest> };
 
 /** The bundle that has the name already; undefined where there is none, or none that can be read. */
-async function openOld(path: string): Promise<EarlierBundle | undefined> {
+export async function openOld(path: string): Promise<EarlierBundle | undefined> {
   if (!(await bundleExists(path).catch(() => false))) return undefined;
   const bundle = await openBundle(path).catch(() => undefined);
   return bundle && { ...bundle, blobs: new Set(bundle.plan.blobs.keys()) };

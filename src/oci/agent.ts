@@ -2,6 +2,7 @@ import { Agent as HttpAgent } from 'node:http';
 import { Agent as HttpsAgent } from 'node:https';
 import type { Duplex } from 'node:stream';
 import { connect as connectTls } from 'node:tls';
+import { reusedReads } from './reused-reads.ts';
 
 /** Makes the connection to a host instead of the network stack here: through an SSH connection, for example. */
 export type Connect = (target: { readonly host: string; readonly port: number }) => Promise<Duplex>;
@@ -36,11 +37,14 @@ export function createAgent(
   const tls = { ...(ca === undefined ? {} : { ca: [...usualCas(), ca] }), rejectUnauthorized: insecure !== true };
   if (protocol === 'http:') {
     const agent = new HttpAgent({ ...common, ...proxy });
-    if (connect !== undefined) divert(agent, connect, (socket) => socket);
+    if (connect === undefined) saveReads(agent);
+    else divert(agent, connect, (socket) => socket);
     return agent;
   }
   const agent = new HttpsAgent({ ...common, ...proxy, ...tls });
-  if (connect !== undefined) {
+  if (connect === undefined) {
+    saveReads(agent);
+  } else {
     divert(agent, connect, (socket, host) =>
       connectTls({ socket, ...tls, ...(isAddress(host) ? {} : { servername: host }) }),
     );
@@ -52,6 +56,13 @@ type CreateConnection = (
   options: { host?: string; hostname?: string; port?: number | string },
   done: (error: Error | null, socket?: Duplex) => void,
 ) => Duplex | undefined;
+
+/** Lets each connection of an agent read into memory of its own. */
+function saveReads(agent: HttpAgent): void {
+  const own = agent as unknown as { createConnection: (options: object, done: unknown) => Duplex | undefined };
+  const create = own.createConnection.bind(agent);
+  own.createConnection = (options, done) => create({ ...options, onread: reusedReads() }, done);
+}
 
 /** Lets an agent take its connections from somebody else; Node asks its agents for them through this one method. */
 function divert(agent: HttpAgent, connect: Connect, secure: (socket: Duplex, host: string) => Duplex): void {

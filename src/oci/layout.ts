@@ -125,10 +125,15 @@ async function fill(
   onStart?.(startByte);
   if (startByte === blob.sizeBytes) return;
   const source = await openFrom(startByte, { signal });
-  await writeFrom(file, startByte, source, (chunk) => {
-    check.take(chunk);
-    onBytes?.(chunk.length);
-  });
+  await writeFrom(
+    source,
+    startByte,
+    (chunk) => {
+      check.take(chunk);
+      onBytes?.(chunk.length);
+    },
+    (bytes, position) => writeWholly(file, bytes, position),
+  );
   check.finish();
 }
 
@@ -140,6 +145,12 @@ function isContent(error: unknown): boolean {
 
 async function sizeOf(path: string): Promise<number | undefined> {
   return stat(path).then(({ size }) => size, absent);
+}
+
+async function writeWholly(file: FileHandle, bytes: Buffer, position: number): Promise<void> {
+  const { bytesWritten } = await file.write(bytes, 0, bytes.length, position);
+  // A short write, as a full disk gives: the rest then fails with the reason.
+  if (bytesWritten < bytes.length) await writeWholly(file, bytes.subarray(bytesWritten), position + bytesWritten);
 }
 
 let temporaries = 0;

@@ -1,5 +1,6 @@
 import type { Hash } from 'node:crypto';
 import { Transform, type Readable, type TransformCallback } from 'node:stream';
+import { noteYoungGarbage } from '../lib/young-garbage.ts';
 import { digestFrom, hashFor, splitDigest } from './digest.ts';
 import type { BlobDescriptor } from './manifest.ts';
 import { cutShort, wrongDigest, wrongSize } from './oci-errors.ts';
@@ -32,6 +33,7 @@ export function checkBlob(blob: BlobDescriptor, where: string, startByte = 0, ha
       sizeBytes += chunk.length;
       if (sizeBytes > blob.sizeBytes) throw wrongSize(blob.digest, where, sizeBytes, blob.sizeBytes);
       running.update(chunk);
+      noteYoungGarbage(chunk.length);
       if (sizeBytes === blob.sizeBytes) complete();
     },
     finish() {

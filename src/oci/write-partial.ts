@@ -1,52 +1,63 @@
-import type { FileHandle } from 'node:fs/promises';
 import type { Readable } from 'node:stream';
 
-/** Bytes gathered before they are handed to the disk: fewer, larger writes. */
+/** Bytes gathered before they are handed to the disk: fewer, larger writes. What a killed process loses of each transfer. */
 const batchBytes = 512 * 1024;
 
+/** Memory of batches that were written, for the next ones. */
+const free: Buffer[] = [];
+
+/** What takes the bytes: a place in a file. One call at a time, each with what follows the one before. */
+export type WriteBatch = (bytes: Buffer, position: number) => Promise<void>;
+
 /**
- * Writes a stream into a file from a position on. `take` sees each piece first and may refuse it by throwing. One write is
- * under way while the next pieces come in, so that neither waits for the other, and no more than two batches are held. However
- * it ends, what was written is the beginning of the stream, without holes.
+ * Writes a stream from a position on. `take` sees each piece first and may refuse it by throwing. One write is under way while the
+ * next pieces come in, so that neither waits for the other, and no more than a few batches are held. However it ends, what was
+ * written is the beginning of the stream, without holes.
  */
 export function writeFrom(
-  file: FileHandle,
-  startByte: number,
   source: Readable,
+  startByte: number,
   take: (chunk: Buffer) => void,
+  write: WriteBatch,
 ): Promise<void> {
   return new Promise((resolve, reject) => {
     let position = startByte;
-    let batch: Buffer[] = [];
+    const full: Buffer[] = [];
+    let batch: Buffer | undefined;
     let size = 0;
     let isWriting = false;
     let isOver = false;
     let failure: { readonly error: Error } | undefined;
 
-    const settle = (): void => {
-      if (failure) reject(failure.error);
-      else resolve();
-    };
     /** Also after a failure of the source: what came before it need not be fetched again. */
-    const flush = (): void => {
+    const nextBatch = (): Buffer | undefined => {
+      const next = full.shift();
+      if (next !== undefined || batch === undefined || !isOver) return next;
+      const last = batch.subarray(0, size);
+      batch = undefined;
+      return last;
+    };
+    const goOn = (): void => {
+      if (isWriting) return;
+      const bytes = nextBatch();
+      if (bytes === undefined) {
+        if (failure) reject(failure.error);
+        else if (isOver) resolve();
+        return;
+      }
       isWriting = true;
-      const [bytes, length, at] = [batch, size, position];
-      batch = [];
-      size = 0;
-      position += length;
-      writeAll(file, bytes, length, at).then(
+      write(bytes, position).then(
         () => {
+          position += bytes.length;
           isWriting = false;
-          if (size >= batchBytes || (isOver && size > 0)) flush();
-          else if (isOver) settle();
-          if (!isOver) source.resume();
+          recycle(bytes);
+          if (!isOver && full.length === 0) source.resume();
+          goOn();
         },
         (error: unknown) => {
-          isWriting = false;
           isOver = true;
-          failure ??= { error: error as Error };
           source.destroy();
-          settle();
+          reject(failure?.error ?? (error as Error));
         },
       );
     };
@@ -57,9 +68,7 @@ export function writeFrom(
         failure = { error };
         source.destroy();
       }
-      if (isWriting) return;
-      if (size > 0) flush();
-      else settle();
+      goOn();
     };
     // Events and not an iterator: an iterator copies what has gathered into one piece.
     source.on('data', (chunk: Buffer) => {
@@ -70,11 +79,17 @@ export function writeFrom(
         end(error as Error);
         return;
       }
-      batch.push(chunk);
-      size += chunk.length;
-      if (size < batchBytes) return;
-      if (isWriting) source.pause();
-      else flush();
+      for (let at = 0; at < chunk.length;) {
+        if (batch === undefined) [batch, size] = [free.pop() ?? Buffer.allocUnsafeSlow(batchBytes), 0];
+        const copied = chunk.copy(batch, size, at);
+        at += copied;
+        size += copied;
+        if (size < batch.length) break;
+        full.push(batch);
+        batch = undefined;
+      }
+      goOn();
+      if (full.length > 0) source.pause();
     });
     source.on('end', () => {
       end();
@@ -86,9 +101,6 @@ export function writeFrom(
   });
 }
 
-async function writeAll(file: FileHandle, batch: readonly Buffer[], size: number, position: number): Promise<void> {
-  const { bytesWritten } = await file.writev(batch, position);
-  if (bytesWritten === size) return;
-  // A short write, as a full disk gives: the rest in one piece, which then fails with the reason.
-  await file.write(Buffer.concat(batch, size), bytesWritten, size - bytesWritten, position + bytesWritten);
+function recycle({ buffer, byteOffset }: Buffer): void {
+  free.push(Buffer.from(buffer, byteOffset, batchBytes));
 }

@@ -198,11 +198,21 @@ async function fillRegistry(
   return images;
 }
 
-function overlayOf(
+/** A catalog in which everything of a version is pinned to these digests. */
+export function overlayOf(
   hop: ReturnType<typeof resolveVersions>,
   sums: ReadonlyMap<string, string>,
-  unpinned: string | undefined,
-): object {
+  unpinned?: string,
+): {
+  readonly apiVersion: string;
+  readonly kind: string;
+  readonly metadata: object;
+  readonly spec: {
+    readonly minor: string;
+    readonly kubernetes: Readonly<Record<string, object>>;
+    readonly components: Readonly<Record<string, object>>;
+  };
+} {
   const pins = (name: string): object | undefined => {
     if (name === unpinned) return undefined;
     const all = [...hop.binaries, ...hop.components].filter((artifact) => artifact.name === name);
