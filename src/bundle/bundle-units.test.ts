@@ -288,4 +288,5 @@ it.each([
     { ...item, kind: 'package', name, version, architecture, paths: [`packages/${path}`] },
   ]);
   expect(text).toContain(`"pkg:${purl}"`);
+  expect(text).toContain('"type": "library"');
 });
