@@ -35,14 +35,17 @@ export const swapOff: Tuning = {
 /** Debian and openSUSE (zram-tools, systemd-zram-service), Ubuntu, and Debian on small boards. */
 const swapServices = ['zramswap.service', 'zram-config.service', 'dphys-swapfile.service'] as const;
 
-/** State, name and source of each swap unit that has a file: `generated dev-zram0.swap `, `generated dev-sda2.swap /etc/fstab`. */
-const swapUnits = commandQuery([
-  '/bin/sh',
-  '-c',
-  `systemctl list-unit-files --type=swap --no-legend --no-pager | while read -r u s _; do
-printf '%s %s %s\\n' "$s" "$u" "$(systemctl show -p SourcePath "$u" | sed 's/^SourcePath=//')"
-done`,
-]);
+/**
+ * State and name of each swap unit that has a file, but those that come of /etc/fstab: `generated dev-zram0.swap`. Looked for in the
+ * folders of systemd, because its own list takes a second: it reads every unit there is.
+ */
+const findSwapUnits = `d=systemd/system
+for f in /etc/$d/*.swap /run/$d/*.swap /run/systemd/generator*/*.swap /usr/local/lib/$d/*.swap /usr/lib/$d/*.swap /lib/$d/*.swap; do
+if [ -e "$f" ] && ! grep -q '^SourcePath=/etc/fstab' "$f"; then printf '%s\\n' "\${f##*/}"; fi
+done | sort -u | while read -r u; do
+printf '%s %s\\n' "$(systemctl show -p UnitFileState "$u" | sed 's/^UnitFileState=//')" "$u"
+done`;
+const swapUnits = commandQuery(['/bin/sh', '-c', findSwapUnits]);
 
 /** Swap units that would turn swap on at the next boot; the step behind this one turns off what is on now. */
 function swapUnitsStep(): Step {
@@ -51,9 +54,8 @@ function swapUnitsStep(): Step {
     if (answer.state !== 'present')
       return blocked('SERVICE_UNKNOWN', 'cannot list swap units', 'see whether systemd answers on the host');
     const list = answer.value.stdout.split('\n').flatMap((line): Change[] => {
-      const [state = '', unit = '', source = ''] = line.split(' ');
-      // What comes of /etc/fstab is commented out there.
-      if (state !== 'enabled' && (state !== 'generated' || source === '/etc/fstab')) return [];
+      const [state = '', unit = ''] = line.split(' ');
+      if (state !== 'enabled' && state !== 'generated') return [];
       const [verb, enablement] =
         state === 'enabled' ? (['disable', 'disabled'] as const) : (['mask', 'masked'] as const);
       return [
