@@ -22,6 +22,8 @@ export interface Cluster {
   readonly options: { readonly verifyContent: boolean; readonly ignoreChecks: readonly string[] };
   /** By name in the cluster file; filled by connect. */
   readonly hosts: Map<string, Host>;
+  /** What was seen at the first look, by name; filled by connect. */
+  readonly facts: Map<string, Facts>;
   /** Hosts that could not be reached; the prechecks report them with everything else. */
   readonly unreachable: InstallerError[];
   /** Filled by gather-facts, in the order of the cluster file. */
@@ -52,6 +54,7 @@ export function createCluster(
     config,
     options,
     hosts: new Map(),
+    facts: new Map(),
     unreachable: [],
     members: [],
     versions: undefined,
