@@ -61,6 +61,7 @@ function actAsKernel(host: FakeHost): void {
     else for (const name of ['iptables', 'ip6tables']) host.write(`/proc/sys/net/bridge/bridge-nf-call-${name}`, '1\n');
     return '';
   });
+  host.on('ip link delete', { exitCode: 1, stderr: 'Cannot find device' });
   host.on('/bin/sh -c grep -Hs', '');
   host.on('swapoff -a', () => (host.write('/proc/swaps', 'Filename\tType\tSize\tUsed\tPriority\n'), ''));
   host.on('swapon /swap.img', () => (host.write('/proc/swaps', bareFiles['/proc/swaps'] ?? ''), ''));
