@@ -1,4 +1,4 @@
-import { mkdirSync } from 'node:fs';
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { build as bundle, type Metafile, type Plugin } from 'esbuild';
@@ -41,7 +41,22 @@ export async function buildBundle(outfile: string): Promise<Metafile> {
     plugins: [withoutNativeModules],
     logLevel: 'warning',
   });
+  writeFileSync(outfile, inAscii(readFileSync(outfile, 'utf8')));
   return result.metafile;
+}
+
+/**
+ * One letter outside ASCII doubles the memory that the text of the program takes. esbuild writes such letters as escapes, but in
+ * comments of libraries.
+ */
+function inAscii(text: string): string {
+  const lines = text.split('\n').map((line) => {
+    // eslint-disable-next-line no-control-regex -- all that is not ASCII
+    const plain = line.replaceAll(/[^\u0000-\u007F]/g, '?');
+    if (plain !== line && !/^\s*(\/\/|\*)/.test(line)) throw new Error(`not ASCII, and no comment: ${line.trim()}`);
+    return plain;
+  });
+  return lines.join('\n');
 }
 
 if (import.meta.url === pathToFileURL(process.argv[1] ?? '').href) {

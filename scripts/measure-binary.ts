@@ -36,13 +36,15 @@ export async function measure(binary: string, options: { version: string; withXz
 
 /** What every command needs: start-up, the embedded assets, the schema, an error told as it should be. */
 function tryOut(binary: string, folder: string, version: string): void {
-  expectOutput(run(binary, folder, ['--version']), 0, `${version}\n`);
+  const first = run(binary, folder, ['--version']);
+  expectOutput(first, 0, `${version}\n`);
+  if (first.stderr !== '') throw new Error(`${binary} begins with a warning: ${first.stderr}`);
   expectOutput(run(binary, folder, ['--help']), 0, 'cluster-create');
   const assets = run(binary, folder, ['asset']);
   expectOutput(assets, 0, '');
-  const [first] = assets.stdout.split('\n');
-  if (first === undefined || first === '') throw new Error(`${binary} carries no assets`);
-  expectOutput(run(binary, folder, ['asset', first]), 0, '');
+  const [asset] = assets.stdout.split('\n');
+  if (asset === undefined || asset === '') throw new Error(`${binary} carries no assets`);
+  expectOutput(run(binary, folder, ['asset', asset]), 0, '');
   expectOutput(run(binary, folder, ['config', 'validate', '-c', 'absent.yaml']), 2, 'absent.yaml');
 }
 

@@ -42,6 +42,7 @@ void runCli(process.argv.slice(2), {
   env: process.env,
   stdout: writerTo(process.stdout),
   stderr: writerTo(process.stderr),
+  columns: process.stdout.isTTY ? process.stdout.columns : undefined,
   stderrStream: process.stderr,
   now: Date.now,
   signal,

@@ -181,7 +181,7 @@ describe('the evidence of findings', () => {
         "tools-present <- command -v: no path of tar, ip, ss, iptables, mount, nsenter, sysctl, swapoff, flock, sha256sum, systemd-run, xargs, diff, timeout, curl or wget",
         "tools-present <- command -v: no path of conntrack, ethtool, socat, tc",
         "conflicting-packages <- command -v: /opt/containerd",
-        "packages-installable <- dpkg --audit, apt-get indextargets, rpm -q: E: Malformed entry 1 in list file /etc/apt/sources.list (Component)",
+        "packages-installable <- dpkg --audit, apt-get --print-uris update, rpm -q: E: Malformed entry 1 in list file /etc/apt/sources.list (Component)",
         "kernel-not-upgraded <- uname -n -r -m: Node_1 3.10.0-1160.el7.x86_64 riscv64; ls -1 /lib/modules: 3.10.0-1.el7.x86_64",
         "kernel-modules <- /proc/filesystems, /proc/sys/net, modprobe -n: no overlay",
         "kernel-parameters-hold <- /etc/sysctl.conf, /etc/sysctl.d: /etc/sysctl.d/99-site.conf:net.ipv4.ip_forward = 0",

@@ -87,6 +87,8 @@ export interface CliContext {
   readonly env: Readonly<Record<string, string | undefined>>;
   readonly stdout: (text: string) => void;
   readonly stderr: (text: string) => void;
+  /** Of the terminal that stdout is; absent where it is none. */
+  readonly columns?: number | undefined;
   readonly stderrStream: NodeJS.WriteStream & { readonly fd: number };
   readonly now: () => number;
   readonly signal: AbortSignal;

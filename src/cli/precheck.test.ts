@@ -101,9 +101,18 @@ describe('precheck', () => {
     const { exitCode, stdout } = await runTestCli(['precheck', '--list'], { listChecks });
 
     expect(exitCode).toBe(0);
-    expect(stdout).toBe(
-      'ID   SCOPE  SEVERITY  TITLE              READS\ncpu  host   error     Too few CPU cores  nproc\n',
+    expect(stdout).toBe('ID   SCOPE  SEVERITY  TITLE\ncpu  host   error     Too few CPU cores\n');
+  });
+
+  it('lists the real checks within the width of a terminal', async () => {
+    const { stdout } = await runTestCli(
+      ['precheck', '--list'],
+      { listChecks: () => workflows.listChecks() },
+      { columns: 80 },
     );
+
+    expect(Math.max(...stdout.split('\n').map((line) => line.length))).toBeLessThanOrEqual(80);
+    expect(stdout).toContain('\nclock-in-sync');
   });
 
   it('lists the real checks, a line each, for programs', async () => {

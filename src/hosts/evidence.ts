@@ -95,7 +95,7 @@ const names: Partial<Record<FactSource, string>> = {
   missingFeatures: '/proc/filesystems, /proc/sys/net, modprobe -n',
   temporaryFolder: 'stat /tmp',
   sysctlFiles: '/etc/sysctl.conf, /etc/sysctl.d',
-  packageTrouble: 'dpkg --audit, apt-get indextargets, rpm -q',
+  packageTrouble: 'dpkg --audit, apt-get --print-uris update, rpm -q',
 };
 
 /** `/proc/swaps`, `ss -Hlntup`. */
@@ -128,8 +128,7 @@ function keep(source: FactSource, seen: RawSeen): string {
   if (lines.length === 0) return noLine(seen.value, text);
   let left = keptLimit;
   const kept = lines.map((line) => clip(oneLine(line), lineLimit)).filter((line) => (left -= line.length + 1) >= 0);
-  // Joined and copied: a piece of a text would keep the whole of it in memory.
-  return Buffer.from(kept.join('\n')).toString();
+  return kept.join('\n');
 }
 
 function textOf(value: FileSeen | CommandSeen): string {

@@ -42,7 +42,7 @@ exit 0`;
 const packageTrouble = `if command -v apt-get >/dev/null; then
 ls /var/lib/dpkg/updates 2>/dev/null | grep -q . && echo 'dpkg was interrupted'
 dpkg --audit 2>/dev/null | sed -n 's/^ \\([a-z0-9][^ ]*\\) .*/half installed: \\1/p' | head -n 20
-apt-get indextargets --format ' ' 2>&1 >/dev/null | grep '^E:' | head -n 5
+apt-get --print-uris -o Debug::NoLocking=1 update 2>&1 >/dev/null | grep '^E: .* in list file' | head -n 5
 elif command -v rpm >/dev/null; then rpm -q rpm 2>&1 | grep -i '^error' | head -n 5
 fi; exit 0`;
 

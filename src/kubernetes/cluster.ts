@@ -25,6 +25,8 @@ export interface Cluster {
   readonly supply: Supply | undefined;
   /** By name in the cluster file; filled by connect. */
   readonly hosts: Map<string, Host>;
+  /** What was seen at the first look, by name; filled by connect. */
+  readonly facts: Map<string, Facts>;
   /** Hosts that could not be reached; the prechecks report them with everything else. */
   readonly unreachable: InstallerError[];
   /** Filled by gather-facts, in the order of the cluster file. */
@@ -57,6 +59,7 @@ export function createCluster(
     options,
     supply,
     hosts: new Map(),
+    facts: new Map(),
     unreachable: [],
     members: [],
     versions: undefined,

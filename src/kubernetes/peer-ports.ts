@@ -12,6 +12,8 @@ export interface NeededPort {
 
 /** Where a host is waited for, whatever its role: the kubelet's. */
 export const rendezvousPort = 10250;
+/** Where bandwidth is measured: the port of kube-proxy's health, on which no probe listens just before. */
+export const bandwidthPort = 10256;
 /** VXLAN as flannel, Cilium and others use it on Linux. */
 export const vxlanPort = 8472;
 

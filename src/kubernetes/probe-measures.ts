@@ -3,7 +3,7 @@ import { commandText } from '../hosts/seen-text.ts';
 import { isTaken } from '../hosts/facts-network.ts';
 import { ignoredChecks, isControlPlane, type Cluster, type Member } from './cluster.ts';
 import { endpointName } from './endpoint.ts';
-import { rendezvousPort } from './peer-ports.ts';
+import { bandwidthPort } from './peer-ports.ts';
 import { listenToolOf } from './probe-plan.ts';
 import { bandwidthQuery, parseBandwidth } from '../ops/bandwidth-probe.ts';
 import { diskQuery, parseDiskSpeed } from '../ops/disk-probe.ts';
@@ -82,7 +82,7 @@ function bandwidth(cluster: Cluster, member: Member): Measure[] {
       mayLoad(candidate) &&
       candidate.facts.tools.has('bash') &&
       listenToolOf(candidate) !== undefined &&
-      !isTaken(candidate.facts.listeners, 'tcp', rendezvousPort),
+      !isTaken(candidate.facts.listeners, 'tcp', bandwidthPort),
   );
   const place = ring.indexOf(member);
   const next = ring[(place + 1) % ring.length];
@@ -91,7 +91,7 @@ function bandwidth(cluster: Cluster, member: Member): Measure[] {
   const query = bandwidthQuery({
     address: member.nodeAddress,
     next: next.nodeAddress,
-    port: rendezvousPort,
+    port: bandwidthPort,
     listenWith,
   });
   const to = next.config.name;

@@ -1,12 +1,7 @@
 import { isIP } from 'node:net';
 import { isTaken } from '../hosts/facts-network.ts';
-import {
-  listenTools,
-  type ListenTool,
-  type PeerProbe,
-  type ProbeListener,
-  type ProbeTarget,
-} from '../ops/peer-probe.ts';
+import { listenTools, type ListenTool } from '../ops/listen.ts';
+import type { PeerProbe, ProbeListener, ProbeTarget } from '../ops/peer-probe.ts';
 import { belongsToCluster, interfaceOf, type Cluster, type Member } from './cluster.ts';
 import { endpointToTry } from './endpoint.ts';
 import { isSentLarge, neededPorts, rendezvousPort, vxlanPort } from './peer-ports.ts';

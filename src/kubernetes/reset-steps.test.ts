@@ -133,6 +133,17 @@ describe('removeInterfacesStep', () => {
     expect([...host.files.keys()]).toEqual(['/sys/class/net/eth0/mtu']);
     expect(await converge(host, removeInterfacesStep())).toEqual([]);
   });
+
+  it('removes those too that come while kubelet still runs', async () => {
+    const host = createFakeHost('n1', { services: { 'kubelet.service': { activeState: 'active' } } });
+
+    const [change] = await changesOn(host, removeInterfacesStep());
+
+    expect(change?.summary).toBe('remove interfaces of pods');
+    expect(change?.actions).toContainEqual(
+      expect.objectContaining({ argv: ['ip', 'link', 'delete', 'flannel.1'], okExitCodes: [0, 1] }),
+    );
+  });
 });
 
 describe('removeRulesStep', () => {

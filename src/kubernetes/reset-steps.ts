@@ -148,21 +148,29 @@ export function removeArtifactStep(name: string): Step {
 
 const interfaces = ['cni0', 'flannel.1', 'flannel-v6.1', 'kube-ipvs0'];
 
-/** Network interfaces of the CNI plugin and of kube-proxy. */
+/**
+ * Network interfaces of the CNI plugin and of kube-proxy. While kubelet runs, one that is not there may be there a moment later:
+ * a host that has just booted starts its pods.
+ */
 export function removeInterfacesStep(): Step {
+  const kubelet = serviceQuery('kubelet.service');
   const queries = interfaces.map((name) => ({ name, query: fileQuery(`/sys/class/net/${name}`, { content: false }) }));
-  return customStep(
-    'interfaces',
-    queries.map(({ query }) => query),
-    (seen) => {
-      const found = queries.filter(({ query }) => seen(query).state === 'present').map(({ name }) => name);
-      if (found.length === 0) return noChanges;
-      return changes({
-        summary: `remove interfaces ${found.join(', ')}`,
-        actions: found.map((name) => ({ kind: 'run', argv: ['ip', 'link', 'delete', name], timeoutSeconds: 10 })),
-      });
-    },
-  );
+  return customStep('interfaces', [...queries.map(({ query }) => query), kubelet], (seen) => {
+    const service = seen(kubelet);
+    const mayCome = service.state === 'present' && service.value.activeState === 'active';
+    const found = queries
+      .filter(({ query }) => mayCome || seen(query).state === 'present')
+      .map(({ name }): Action => ({
+        kind: 'run',
+        argv: ['ip', 'link', 'delete', name],
+        timeoutSeconds: 10,
+        // 1: it is not there.
+        okExitCodes: [0, 1],
+      }));
+    if (found.length === 0) return noChanges;
+    const there = queries.filter(({ query }) => seen(query).state === 'present').map(({ name }) => name);
+    return changes({ summary: `remove interfaces ${there.join(', ') || 'of pods'}`, actions: found });
+  });
 }
 
 /** Chains of kube-proxy, the CNI plugins and flannel; every other rule stays, in its order. */

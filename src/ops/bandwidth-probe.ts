@@ -1,6 +1,6 @@
 import { quote } from '../lib/quote.ts';
 import { parseRate } from './disk-probe.ts';
-import { listenHelpers, type ListenTool } from './peer-probe.ts';
+import { listenHelpers, type ListenTool } from './listen.ts';
 import { commandQuery, type CommandQuery } from './query.ts';
 
 export interface BandwidthProbe {

@@ -2,11 +2,13 @@ import type { ClusterPhase, RunContext } from '../engine/phase.ts';
 import { reportError, toInstallerError } from '../engine/failures.ts';
 import { connectHost } from '../hosts/connect.ts';
 import { factQueries } from '../hosts/fact-queries.ts';
+import { parseFacts } from '../hosts/facts.ts';
 import { createHost, type Host } from '../hosts/host.ts';
 import { reconnecting } from '../hosts/reconnecting.ts';
 import { lookingWithoutRoot } from '../hosts/without-root.ts';
 import type { Cluster } from '../kubernetes/cluster.ts';
 import type { Limiter } from '../lib/concurrency.ts';
+import { createSharing } from '../lib/sharing.ts';
 import type { HostConfig } from '../spec/schema.ts';
 import { createKeyLoader } from '../transport/ssh-keys.ts';
 import type { Connection, Transport } from '../transport/transport.ts';
@@ -40,9 +42,10 @@ export function connect(limiter: Limiter, options: ConnectPhaseOptions = {}): Cl
         });
       }
       const keys = createKeyLoader();
+      const shared = createSharing();
       await Promise.all(
         cluster.config.spec.hosts.map((config) =>
-          limiter.run(() => connectOne(cluster, context, config, { limiter, keys, ...options })),
+          limiter.run(() => connectOne(cluster, context, config, { limiter, keys, shared, ...options })),
         ),
       );
       return [];
@@ -57,11 +60,13 @@ async function connectOne(
   {
     limiter,
     keys,
+    shared,
     withoutRoot = false,
     spareShells,
   }: ConnectPhaseOptions & {
     readonly limiter: Limiter;
     readonly keys: ReturnType<typeof createKeyLoader>;
+    readonly shared: ReturnType<typeof createSharing>;
   },
 ): Promise<void> {
   const { emitter } = context;
@@ -101,8 +106,9 @@ async function connectOne(
     });
     opened = host;
     // The first look follows at once, in the place that this host has among those that are worked on: while other hosts are
-    // still shaking hands. gather-facts finds the answers there.
-    await host.observe(Object.values(factQueries), { ...firstLook, signal: context.signal });
+    // still shaking hands. What it said is let go of when facts are made: a hundred answers in full take a quarter of the memory.
+    const seen = await host.observeOnce(Object.values(factQueries), { ...firstLook, signal: context.signal });
+    cluster.facts.set(config.name, shared(parseFacts(seen, host.askedAtMs(), host.tookMs())));
     cluster.hosts.set(config.name, host);
     emitter.emit({
       type: 'host.finished',

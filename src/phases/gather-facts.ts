@@ -1,16 +1,13 @@
 import { architectures, resolveVersions, type Architecture } from '../artifacts/catalog.ts';
 import { loadCatalogs, readNamedFile } from '../artifacts/load-catalogs.ts';
 import type { ClusterPhase } from '../engine/phase.ts';
-import { toInstallerError } from '../engine/failures.ts';
 import { InstallerError } from '../errors.ts';
-import { factQueries } from '../hosts/fact-queries.ts';
-import { parseFacts } from '../hosts/facts.ts';
 import type { Cluster, Member } from '../kubernetes/cluster.ts';
 import { registrySecretName } from '../kubernetes/containerd-config.ts';
 import type { HostConfig } from '../spec/schema.ts';
 import { readSecret } from '../spec/secrets.ts';
 
-/** What the machines are, in one round trip each; and from that the exact versions of everything. */
+/** What the machines are, as connect saw them; and from that the exact versions of everything. */
 export const gatherFacts: ClusterPhase<Cluster> = {
   scope: 'cluster',
   id: 'gather-facts',
@@ -20,10 +17,7 @@ export const gatherFacts: ClusterPhase<Cluster> = {
   async run(cluster, context) {
     await readLocalFiles(cluster, (value) => context.emitter.addSecret(value));
     await readRepositoryKeys(cluster);
-    const gathered = await Promise.all(
-      cluster.config.spec.hosts.map((config) => gatherMember(cluster, config, context.signal)),
-    );
-    cluster.members = gathered.filter((member) => member !== undefined);
+    cluster.members = cluster.config.spec.hosts.flatMap((config) => memberOf(cluster, config) ?? []);
     const found = new Set(cluster.members.map(({ facts }) => facts.architecture));
     const known = architectures.filter((architecture): architecture is Architecture => found.has(architecture));
     cluster.versions = resolveVersions(await loadCatalogs(cluster.config), cluster.config, known);
@@ -33,31 +27,23 @@ export const gatherFacts: ClusterPhase<Cluster> = {
 };
 
 /** Undefined where the host cannot be used; why stands in cluster.unreachable. */
-async function gatherMember(cluster: Cluster, config: HostConfig, signal: AbortSignal): Promise<Member | undefined> {
+function memberOf(cluster: Cluster, config: HostConfig): Member | undefined {
   const host = cluster.hosts.get(config.name);
-  if (host === undefined) return undefined;
-  try {
-    const seen = await host.observe(Object.values(factQueries), { timeoutMs: 60_000, signal });
-    const facts = parseFacts(seen, host.askedAtMs(), host.tookMs());
-    refuseWithoutPlatform(cluster, config.name, facts.architecture);
-    const nodeAddress =
-      config.internalAddress ??
-      addressOf(
-        facts.addresses
-          .map(({ address }) => address)
-          .filter((address) => address !== cluster.config.spec.kubernetes.virtualAddress?.address),
-        config,
-      );
-    return { config, host, facts, nodeAddress };
-  } catch (error) {
-    cluster.unreachable.push(toInstallerError(error, config.name));
+  const facts = cluster.facts.get(config.name);
+  if (host === undefined || facts === undefined) return undefined;
+  const refusal = withoutPlatform(cluster, config.name, facts.architecture);
+  if (refusal !== undefined) {
+    cluster.unreachable.push(refusal);
     return undefined;
   }
+  const { virtualAddress } = cluster.config.spec.kubernetes;
+  const own = facts.addresses.map(({ address }) => address).filter((address) => address !== virtualAddress?.address);
+  return { config, host, facts, nodeAddress: config.internalAddress ?? addressOf(own, config) };
 }
 
-function refuseWithoutPlatform({ supply }: Cluster, host: string, architecture: string): void {
-  if (supply === undefined || supply.platforms.includes(`linux/${architecture}`)) return;
-  throw new InstallerError({
+function withoutPlatform({ supply }: Cluster, host: string, architecture: string): InstallerError | undefined {
+  if (supply === undefined || supply.platforms.includes(`linux/${architecture}`)) return undefined;
+  return new InstallerError({
     code: 'BUNDLE_PLATFORM',
     host,
     message: `this host is linux/${architecture}, and ${supply.description} is for ${supply.platforms.join(' and ')}`,

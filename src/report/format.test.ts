@@ -6,6 +6,7 @@ import {
   formatClock,
   formatDuration,
   formatNames,
+  formatTable,
   stripControls,
 } from './format.ts';
 
@@ -42,6 +43,21 @@ describe('formatBytes', () => {
     [28_311_552, '27 MiB'],
   ])('%i is %s', (sizeBytes, text) => {
     expect(formatBytes(sizeBytes)).toBe(text);
+  });
+});
+
+describe('formatTable', () => {
+  const rows = [
+    ['ID', 'TITLE'],
+    ['cpu', 'too few cores for a control plane'],
+  ];
+
+  it.each([
+    ['wherever there is room', undefined, 'ID   TITLE\ncpu  too few cores for a control plane\n'],
+    ['below itself', 26, 'ID   TITLE\ncpu  too few cores for a\n     control plane\n'],
+    ['and not into single words', 20, 'ID   TITLE\ncpu  too few cores for a control plane\n'],
+  ])('lets the last column go on %s', (_name, width, expected) => {
+    expect(formatTable(rows, width)).toBe(expected);
   });
 });
 

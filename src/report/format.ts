@@ -37,11 +37,34 @@ export function formatNames(names: readonly string[], limit = 5): string {
   return `${names.slice(0, limit).join(', ')} and ${names.length - limit} more`;
 }
 
-/** Rows in columns, two spaces between them; the last column is as wide as it is. */
-export function formatTable(rows: readonly (readonly string[])[]): string {
+/**
+ * Rows in columns, two spaces between them. The last column is as wide as it is, or goes on below itself where a terminal of
+ * `width` columns has no more room; a terminal too narrow for that is left to break the lines.
+ */
+export function formatTable(rows: readonly (readonly string[])[], width = Number.POSITIVE_INFINITY): string {
   const widths = (rows[0] ?? []).map((_, column) => Math.max(...rows.map((row) => (row[column] ?? '').length)));
-  const lines = rows.map((row) => row.map((cell, column) => cell.padEnd(widths[column] ?? 0)).join('  '));
+  const before = widths.slice(0, -1).reduce((sum, wide) => sum + wide + 2, 0);
+  const room = width - before;
+  const lines = rows.flatMap((row) => {
+    const [first = '', ...rest] = room < leastRoom ? [row.at(-1) ?? ''] : wrap(row.at(-1) ?? '', room);
+    const head = row.slice(0, -1).map((cell, column) => cell.padEnd(widths[column] ?? 0));
+    return [[...head, first].join('  '), ...rest.map((line) => ' '.repeat(before) + line)];
+  });
   return lines.map((line) => `${line.trimEnd()}\n`).join('');
+}
+
+/** Less than that and a column of text is a column of words. */
+const leastRoom = 20;
+
+/** Lines of at most `width` characters, broken between words. */
+function wrap(text: string, width: number): string[] {
+  const lines: string[] = [];
+  for (const word of text.split(' ')) {
+    const last = lines.at(-1);
+    if (last === undefined || last.length + 1 + word.length > width) lines.push(word);
+    else lines[lines.length - 1] = `${last} ${word}`;
+  }
+  return lines;
 }
 
 export function indent(text: string, prefix: string): string {

@@ -88,32 +88,41 @@ body{font:16px/1.5 system-ui,sans-serif;max-width:60rem;margin:0 auto;padding:1r
 h1{font-size:1.5rem;margin:.5rem 0}h2{font-size:1.2rem;margin:2rem 0 .5rem}
 .total{font-weight:700}
 table{border-collapse:collapse;width:100%}th,td{text-align:left;padding:.25rem .75rem .25rem 0;border-bottom:1px solid var(--line)}
-td.n,th.n{text-align:right}
+td.n,th.n{text-align:right;white-space:nowrap}
+.passed{padding-left:1.2rem}
 article{border:1px solid var(--line);border-left:.4rem solid var(--line);border-radius:.3rem;padding:.5rem 1rem;margin:1rem 0;break-inside:avoid}
 article h2{font-size:1rem;margin:0}
 article.error{border-left-color:var(--error)}article.warning{border-left-color:var(--warning)}article.info{border-left-color:var(--info)}
 article.ignored{opacity:.7}
 .error .severity{color:var(--error)}.warning .severity{color:var(--warning)}.info .severity{color:var(--info)}
 dl{display:grid;grid-template-columns:max-content 1fr;gap:.25rem 1rem;margin:.5rem 0 0}dt{font-weight:600}dd{margin:0}
-@media(max-width:30rem){dl{display:block}dd{margin:0 0 .5rem}}
-@media print{body{font-size:11pt;max-width:none;padding:0}article.ignored{opacity:1}}
+@media(max-width:30rem){dl{display:block}dd{margin:0 0 .5rem}table{font-size:.85rem}td.n,th.n{padding:.25rem 0 .25rem .6rem}article{padding:.5rem .75rem}}
+@media print{:root{color-scheme:light}body{font-size:10pt;max-width:none;padding:0}article.ignored{opacity:1}h2{break-after:avoid}tr{break-inside:avoid}}
 `;
 
+/** A row for each host with a finding; the others are named together. */
 function hostTable(hosts: readonly string[], rows: readonly FindingRow[]): string {
+  const named = new Set(rows.flatMap((row) => row.hosts));
+  const good = hosts.filter((host) => !named.has(host));
   const count = (host: string, severity: Severity): number =>
     rows.filter((row) => row.severity === severity && !row.ignored && row.hosts.includes(host)).length;
-  const lines = hosts.map((host) => {
-    const cells = (['error', 'warning', 'info'] as const).map(
-      (severity) => `<td class="n">${count(host, severity)}</td>`,
-    );
-    return `<tr><td>${escapeHtml(host)}</td>${cells.join('')}</tr>`;
-  });
+  const lines = hosts
+    .filter((host) => named.has(host))
+    .map((host) => {
+      const cells = (['error', 'warning', 'info'] as const).map(
+        (severity) => `<td class="n">${count(host, severity)}</td>`,
+      );
+      return `<tr><td>${escapeHtml(host)}</td>${cells.join('')}</tr>`;
+    });
+  const others = good.length === 0 ? '' : `<p>${escapeHtml(`Without a finding: ${good.join(', ')}`)}</p>`;
+  if (lines.length === 0) return others;
   return `<table>
 <thead><tr><th>Host</th><th class="n">Errors</th><th class="n">Warnings</th><th class="n">Infos</th></tr></thead>
 <tbody>
 ${lines.join('\n')}
 </tbody>
-</table>`;
+</table>
+${others}`;
 }
 
 function renderFinding(row: FindingRow): string {

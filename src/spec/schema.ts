@@ -1,13 +1,5 @@
 import { z } from 'zod';
-import {
-  checkThresholds,
-  defaultApiPort,
-  hostRoles,
-  knownHostsPolicies,
-  measurements,
-  networkPlugins,
-  sshDefaults,
-} from './config.ts';
+import { defaultApiPort, hostRoles, knownHostsPolicies, networkPlugins, sshDefaults } from './config.ts';
 import {
   checkAddress,
   checkBaseUrl,
@@ -24,6 +16,7 @@ import {
   checkTaint,
   checkUserName,
 } from './formats.ts';
+import { checks } from './schema-checks.ts';
 import { hostSettings } from './schema-host-settings.ts';
 import { osPackages } from './schema-os-packages.ts';
 import { byServer, freeForm, path, port, secretSource, text } from './schema-values.ts';
@@ -210,76 +203,6 @@ const artifacts = z.strictObject({
     .default({})
     .describe('By download host, such as dl.k8s.io or github.com: the base URL asked in its place.'),
   catalogs: z.array(path).default([]).describe('Catalog files laid over the built-in version catalog, in this order.'),
-});
-
-const checkId = text(
-  (id) => (/^[a-z][a-z0-9-]*$/.test(id) ? undefined : `"${id}" is not the id of a check; precheck --list shows them`),
-  'check',
-);
-
-/** A number that a check compares with. */
-function threshold(fallback: number, description: string): z.ZodDefault<z.ZodNumber> {
-  return z.number().positive().default(fallback).describe(description);
-}
-
-const thresholds = z.strictObject({
-  cpuCores: threshold(checkThresholds.cpuCores, 'Check cpu: least number of cores of a control plane.'),
-  controlPlaneMemoryMiB: threshold(
-    checkThresholds.controlPlaneMemoryMiB,
-    'Check memory: least memory of a control plane.',
-  ),
-  workerMemoryMiB: threshold(checkThresholds.workerMemoryMiB, 'Check memory: least memory of a worker.'),
-  diskFreeGiB: threshold(
-    checkThresholds.diskFreeGiB,
-    'Check disk-free: less free space is a warning; less than 3 GiB is an error.',
-  ),
-  clockSkewMs: threshold(
-    checkThresholds.clockSkewMs,
-    'Check clock-in-sync: more is a warning, and ten times as much an error.',
-  ),
-  roundTripMs: threshold(
-    checkThresholds.roundTripMs,
-    'Check latency: a longer round trip between two hosts is a warning, and one of more than 100 ms an error.',
-  ),
-  resolverMs: threshold(checkThresholds.resolverMs, 'Check resolver-answers: a later answer is a warning.'),
-  fsyncMs: threshold(
-    checkThresholds.fsyncMs,
-    'Check disk-speed: a longer time for the slowest hundredth of small synchronous writes is a warning.',
-  ),
-  bandwidthMbits: threshold(
-    checkThresholds.bandwidthMbits,
-    'Check bandwidth, where it is measured: less (in Mbit/s) is a warning.',
-  ),
-  diskIops: threshold(
-    checkThresholds.diskIops,
-    'Check disk-iops, where it is measured: fewer writes of 4 KiB a second are a warning.',
-  ),
-  diskMBs: threshold(
-    checkThresholds.diskMBs,
-    'Check disk-throughput, where it is measured: less (in MB/s) is a warning.',
-  ),
-});
-
-const checks = z.strictObject({
-  ignore: z
-    .array(checkId)
-    .default([])
-    .describe('Checks whose findings are reported and do not count, as with --ignore-check.'),
-  severities: z
-    .record(checkId, z.enum(['error', 'warning', 'info']))
-    .default({})
-    .describe('What the findings of a check count as, in place of what they usually do.'),
-  thresholds: thresholds.prefault({}).describe('What the checks compare with.'),
-  measure: z
-    .array(z.enum(measurements))
-    .default([])
-    .describe(
-      'What is measured besides, on hosts that hold no cluster yet; it loads them for some seconds. bandwidth: each host sends to the next one of the file as fast as it can. disk: each host writes and removes a file of 256 MiB at most.',
-    ),
-  projectQuota: z
-    .boolean()
-    .default(false)
-    .describe('True: the file system of /var/lib/containerd must be mounted with project quotas.'),
 });
 
 /** The cluster file as it is written; normaliseClusterFile makes the ClusterConfig of it. */

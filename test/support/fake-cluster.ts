@@ -61,6 +61,7 @@ function actAsKernel(host: FakeHost): void {
     else for (const name of ['iptables', 'ip6tables']) host.write(`/proc/sys/net/bridge/bridge-nf-call-${name}`, '1\n');
     return '';
   });
+  host.on('ip link delete', { exitCode: 1, stderr: 'Cannot find device' });
   host.on('/bin/sh -c grep -Hs', '');
   host.on('/bin/sh -c d=systemd/system', '');
   host.on('swapoff -a', () => (host.write('/proc/swaps', 'Filename\tType\tSize\tUsed\tPriority\n'), ''));

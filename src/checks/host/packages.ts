@@ -59,7 +59,7 @@ export const packagesInstallable: HostCheck = {
     'no half-done installation, and lists of repositories that can be read; an error where prepare-hosts has packages to install',
   remedy:
     'dpkg --configure -a, apt-get --fix-broken install, or mend the file that is named; with rpm: rpm --rebuilddb',
-  source: 'dpkg(1), --audit; apt-get(8), indextargets; rpm(8), --rebuilddb',
+  source: 'dpkg(1), --audit; apt-get(8), --print-uris; rpm(8), --rebuilddb',
   reads: ['packageTrouble'],
   run(member, cluster) {
     const { packages, packageRepositories } = cluster.config.spec.hostSettings;

@@ -26,7 +26,7 @@ export function addPrecheck(program: Command, context: CliContext): void {
     .option('--strict', 'warnings count as errors', false)
     .addOption(sharedOptions.ignoreCheck())
     .option('--html <file>', 'write the findings to this file too, as a page for a browser')
-    .option('--list', 'list the checks and touch no host', false)
+    .option('--list', 'list the checks and touch no host; all that is known of them with --output json', false)
     .addOption(sharedOptions.concurrency())
     .addHelpText(
       'after',
@@ -49,8 +49,8 @@ async function listChecks(context: CliContext, { output }: Options): Promise<voi
   if (output === 'json') {
     for (const check of checks) context.stdout(`${JSON.stringify(check)}\n`);
   } else {
-    const rows = checks.map(({ id, scope, severity, title, reads }) => [id, scope, severity, title, reads.join(', ')]);
-    context.stdout(formatTable([['ID', 'SCOPE', 'SEVERITY', 'TITLE', 'READS'], ...rows]));
+    const rows = checks.map(({ id, scope, severity, title }) => [id, scope, severity, title]);
+    context.stdout(formatTable([['ID', 'SCOPE', 'SEVERITY', 'TITLE'], ...rows], context.columns));
   }
   context.finish(exitCodes.ok);
 }
