@@ -11,15 +11,17 @@ import type { Patience } from '../oci/endpoint.ts';
 import type { BlobDescriptor } from '../oci/manifest.ts';
 import { parsePlatform } from '../oci/platform.ts';
 import { createRegistryStore } from '../oci/registry.ts';
-import type { CallOptions } from '../oci/store.ts';
+import type { CallOptions, OciStore } from '../oci/store.ts';
 import { createWebFiles, type WebFiles } from '../oci/web-files.ts';
 import type { ClusterConfig } from '../spec/schema.ts';
 import { openBundle } from './bundle.ts';
 import { bundleUsage } from './bundle-errors.ts';
 import { checkClosedWorld, needsOf } from './closed-world.ts';
+import { imageNeeds, withExtras } from './extras.ts';
 import { resolveHops } from './hops.ts';
 import { byDigest, type BundleItem, type BundleManifest } from './manifest.ts';
 import { registryAccess } from './registries.ts';
+import type { ResolvedCharts } from './resolve-charts.ts';
 import { resolveFiles } from './resolve-files.ts';
 import { resolveImages, type ResolvedImage } from './resolve-images.ts';
 import { renderSbom } from './sbom.ts';
@@ -64,7 +66,6 @@ export async function createBundle(options: CreateOptions): Promise<WriteResult>
   await checkFolder(options.path);
   const hops = resolveHops(await loadCatalogs(config), config, architecturesOf(platforms), options.upgradeTo);
   for (const note of new Set(hops.flatMap(({ notes }) => notes))) onNote(note);
-  const wanted = wantedOf(hops);
   const access = await registryAccess(config, env, options.addSecret);
   for (const note of access.notes) onNote(note);
   const registry = createRegistryStore({ ...access.options, patience });
@@ -72,6 +73,9 @@ export async function createBundle(options: CreateOptions): Promise<WriteResult>
   try {
     const { mirrors } = config.spec.artifacts;
     const { allowUnpinned } = options;
+    // First of all: charts say which images they need.
+    const charts = await chartsOf(web, registry, options);
+    const wanted = withExtras(wantedOf(hops), config, [...charts.artifacts, ...charts.images]);
     const [images, files, packages, installers, base] = await both([
       resolveImages(registry, wanted.images, platforms, signal),
       resolveFiles(web, wanted.files, { mirrors, allowUnpinned, signal }),
@@ -79,13 +83,14 @@ export async function createBundle(options: CreateOptions): Promise<WriteResult>
       Promise.all(options.installers.map(installerSource)),
       options.deltaFrom === undefined ? Promise.resolve(undefined) : readBase(options.deltaFrom),
     ]);
-    const items = [...images, ...files, ...packages, ...installers].map(({ item }) => item);
-    checkClosedWorld(needsOf(config, hops, platforms), items);
+    const items = [...images, ...files, ...packages, ...charts.files, ...installers].map(({ item }) => item);
+    const ofCharts = charts.images.flatMap(({ name, why }) => why.map((namedBy) => ({ image: name, namedBy })));
+    checkClosedWorld([...needsOf(config, hops, platforms), ...imageNeeds(ofCharts, platforms)], items);
     const sbom = sbomSource(config.metadata.name, items);
     const sources = [
       ...images.flatMap((image) => imageSources(image, registry)),
       ...files.map((file) => fileSource(file, web)),
-      ...[...packages, ...installers].map(({ source }) => source),
+      ...[...packages, ...charts.files, ...installers].map(({ source }) => source),
       sbom.source,
     ];
     const draft = draftOf({
@@ -103,6 +108,13 @@ export async function createBundle(options: CreateOptions): Promise<WriteResult>
     web.close();
     await registry.close();
   }
+}
+
+async function chartsOf(web: WebFiles, registry: OciStore, options: CreateOptions): Promise<ResolvedCharts> {
+  const { charts } = options.config.spec.bundle;
+  if (charts.length === 0) return { files: [], artifacts: [], images: [] };
+  const { resolveCharts } = await import('./resolve-charts.ts');
+  return resolveCharts(web, registry, charts, { ...options, mirrors: options.config.spec.artifacts.mirrors });
 }
 
 /** What reads repositories is large, and loaded only where it is asked for. */
