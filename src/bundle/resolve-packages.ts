@@ -29,8 +29,8 @@ export interface ResolvePackagesOptions {
   readonly nowMs: number;
 }
 
-/** Indexes of a distribution take tens of mebibytes of memory each: not all at once. */
-const setsAtOnce = 2;
+/** Indexes of a large distribution take some 50 MB while they are looked at. Those of one release are fetched in parallel. */
+const setsAtOnce = 1;
 
 /**
  * The packages of every distribution of the cluster file with all that they depend on, and the indexes of their repositories. Fetches

@@ -116,6 +116,11 @@ export async function collect(source: AsyncIterable<Uint8Array>, sizeBytes = 1 <
   return buffer.subarray(0, used);
 }
 
+/** Gives the memory of what `collect` made back at once, not when somebody looks for garbage; it cannot be read any more. */
+export function release(collected: Buffer): void {
+  (collected.buffer as ArrayBuffer).transfer(0);
+}
+
 /** An index that cannot be what its repository published. */
 export function unexpected(url: string, why: string): InstallerError {
   return new InstallerError({

@@ -1,5 +1,6 @@
 import { beforeAll, describe, expect, test } from 'vitest';
 import { dateMs, debOf, fakeSite, publishApt, type FakeSite } from '../../test/support/package-repositories.ts';
+import { indexPackages } from './apt/packages-index.ts';
 import { resolvePackages } from './resolve.ts';
 import { generateRepositoryKey, openRepositoryKey, type RepositoryKey } from './signing.ts';
 import type { PackageSet, ResolvedPackage, Trust } from './types.ts';
@@ -192,5 +193,37 @@ describe('an apt repository', () => {
   test('is made anew with the same bytes', async () => {
     const [one, other] = [await published(), await published()];
     expect([...one.files]).toEqual([...other.files]);
+  });
+});
+
+describe('an index of Debian packages', () => {
+  const stanza = (name: string, more = ''): string => `Package: ${name}\nVersion: 1\n${more}Description: ${name}\n`;
+  const names = (text: string, name: string): string[] =>
+    indexPackages([{ text: Buffer.from(text), repositoryUrl: 'u' }])
+      .named(name)
+      .map((item) => item.stanza);
+
+  test.each([
+    ['alone', stanza('a')],
+    ['behind another', `${stanza('b')}\n${stanza('a')}`],
+    ['in front of another', `${stanza('a')}\n${stanza('b')}`],
+    ['between empty lines', `\n\n${stanza('b')}\n\n\n${stanza('a')}\n\n\n${stanza('b')}\n\n`],
+    ['at the end without a line break', `${stanza('b')}\n${stanza('a').trimEnd()}`],
+  ])('finds one that stands %s, and nothing but it', (_, text) => {
+    expect(names(text, 'a').map((found) => found.trimEnd())).toEqual([stanza('a').trimEnd()]);
+    expect(names(text, 'a')[0]).not.toMatch(/\n\n/);
+  });
+
+  test('takes what is provided from the stanza that provides it, also where the name is not its first field', () => {
+    const text = [stanza('a'), `Source: s\n${stanza('b', 'Provides: x (= 2), y\n')}`, stanza('c', 'Provides: y\n')];
+    const index = indexPackages([
+      { text: Buffer.from(text.slice(0, 2).join('\n')), repositoryUrl: 'u' },
+      { text: Buffer.from(text.slice(2).join('\n')), repositoryUrl: 'v' },
+    ]);
+
+    const provides = (name: string): string[] =>
+      index.providing(name).map((item) => `${item.repositoryUrl} ${item.name}`);
+    expect([provides('x'), provides('y'), provides('a')]).toEqual([['u b'], ['u b', 'v c'], []]);
+    expect(index.named('b')).toHaveLength(1);
   });
 });

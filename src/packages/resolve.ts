@@ -1,6 +1,7 @@
 import { InstallerError, InternalError } from '../errors.ts';
 import { closureOf } from './apt/closure.ts';
 import { loadAptRepository } from './apt/load.ts';
+import { release } from './content.ts';
 import { indexPackages } from './apt/packages-index.ts';
 import { closureOfRpms, type ChosenRpm, type RpmClosure } from './rpm/closure.ts';
 import { loadRpmRepository, type LoadedRpmRepository } from './rpm/load.ts';
@@ -61,6 +62,7 @@ async function resolveApt(fetch: Fetch, request: PackageRequest & { family: 'apt
       entry: item.stanza,
     };
   });
+  for (const { text } of loaded.flatMap(({ files }) => files)) release(text);
   return { packages, warnings: loaded.flatMap(({ warnings }) => warnings) };
 }
 

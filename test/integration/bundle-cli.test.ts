@@ -1,11 +1,13 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtemp, open, readdir, readFile, rm, stat } from 'node:fs/promises';
+import { mkdtemp, open, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
+import { parse, stringify } from 'yaml';
 import { openBundle } from '../../src/bundle/bundle.ts';
 import type { RunEvent } from '../../src/report/events.ts';
+import { debianSet, openVendor } from '../support/bundle/packages.ts';
 import { openSite, versions, type Site } from '../support/bundle/site.ts';
 import { TestRegistry } from '../support/oci/registry.ts';
 
@@ -142,6 +144,41 @@ it('signs with a key that nobody else may read and that is never shown', async (
   const unsigned = await installer('verify', path, '--key', `${key}.pub`);
   expect(unsigned).toMatchObject({ code: 4, stderr: expect.stringContaining('BUNDLE_SIGNATURE_MISSING') as string });
   expect((await installer('verify', path, '--signature', 'always')).code).toBe(2);
+});
+
+it('makes a key for package repositories once, and says where repositories are served', async () => {
+  const key = join(dir, 'repository.key');
+  const made = await installer('keygen', key, '--repository');
+  const again = await installer('keygen', key, '--repository');
+  const text = await readFile(key, 'utf8');
+  expect((await stat(key)).mode & 0o777).toBe(0o600);
+  expect(text).toContain('BEGIN PGP PRIVATE KEY BLOCK');
+  expect(made.stdout).toBe(`private key: ${key}\npublic key: ${key}.pub\n`);
+  expect(again).toMatchObject({ code: 2, stderr: expect.stringContaining('BUNDLE_KEY_EXISTS') as string });
+
+  const vendor = await openVendor(dir, site);
+  await vendor.publishApt('debian', 'bookworm', [debianSet('amd64')]);
+  const repository = { url: `http://127.0.0.1:${site.files.port}/debian`, suites: ['bookworm'], components: ['main'] };
+  const distributions = [{ id: 'debian', version: 12, keyFile: './vendor.asc', repositories: [repository] }];
+  const config = parse(await readFile(site.clusterFile, 'utf8')) as { spec: Record<string, unknown> };
+  const clusterFile = join(dir, 'packages.yaml');
+  await writeFile(clusterFile, stringify({ ...config, spec: { ...config.spec, osPackages: { distributions } } }));
+  const out = join(dir, 'packages.tar');
+  const args = ['create', '-c', clusterFile, '-o', out, '--platform', 'linux/amd64', '--output', 'json'];
+  const notAKey = await installer(...args, '--repository-key', `${key}.pub`);
+  const created = await installer(...args, '--repository-key', key);
+  expect(notAKey.stdout).toContain('REPOSITORY_KEY_INVALID');
+  expect(notAKey.code).toBe(2);
+  expect(created.code).toBe(0);
+  expect(created.stdout + created.stderr).not.toContain(text.split('\n')[3]);
+
+  const { child, ended, text: said } = start(['serve', out, '--port', '0']);
+  await once(child.stdout ?? process.stdin, 'data');
+  const [, url = ''] = /^packages debian-12-amd64 (\S+)$/m.exec(said.stdout) ?? [];
+  const release = await fetch(`${url}/dists/bundle/InRelease`);
+  child.kill('SIGINT');
+  await ended;
+  expect(await release.text()).toContain('Suite: bundle');
 });
 
 it('tells two bundles from each other', async () => {

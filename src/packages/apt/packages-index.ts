@@ -27,12 +27,15 @@ export interface DebianIndex {
   providing(name: string): readonly DebianPackage[];
 }
 
-interface Span {
+/** A Packages file, and where its stanzas begin; each ends at an empty line. */
+interface Listing {
   readonly text: Buffer;
-  readonly start: number;
-  readonly end: number;
   readonly repositoryUrl: string;
+  readonly starts: readonly number[];
 }
+
+/** The number of a stanza among all. */
+type Place = number;
 
 /**
  * An index over the text of Packages files, which stays as it was read: of the tens of thousands of stanzas only the few that
@@ -41,24 +44,29 @@ interface Span {
 export function indexPackages(
   files: readonly { readonly text: Buffer; readonly repositoryUrl: string }[],
 ): DebianIndex {
-  const names = new Map<string, Span[]>();
-  const provided = new Map<string, Span[]>();
+  const names = new Map<string, Place[]>();
+  const provided = new Map<string, Place[]>();
+  const listings: (Listing & { readonly first: Place })[] = [];
+  let count = 0;
   for (const { text, repositoryUrl } of files) {
-    for (const { start, end } of stanzas(text)) {
-      const span = { text, start, end, repositoryUrl };
-      const name = fieldOf(text, start, end, 'Package');
-      if (name === undefined) continue;
-      push(names, name, span);
-      for (const relation of parseRelations(fieldOf(text, start, end, 'Provides') ?? '').flat()) {
-        push(provided, relation.name, span);
-      }
-    }
+    const starts = startsOf(text);
+    const first = count;
+    listings.push({ text, repositoryUrl, starts, first });
+    count += starts.length;
+    eachField(text, 'Package', starts, (stanza, name) => push(names, name, first + stanza));
+    eachField(text, 'Provides', starts, (stanza, value) => {
+      for (const { name } of parseRelations(value).flat()) push(provided, name, first + stanza);
+    });
   }
-  const parsed = new Map<Span, DebianPackage>();
-  const load = (span: Span): DebianPackage => {
-    const known = parsed.get(span) ?? parsePackage(span);
-    parsed.set(span, known);
-    return known;
+  const parsed = new Map<Place, DebianPackage>();
+  const load = (place: Place): DebianPackage => {
+    const known = parsed.get(place);
+    if (known !== undefined) return known;
+    const listing = listings.findLast(({ first }) => first <= place);
+    if (listing === undefined) throw new RangeError(`there is no stanza ${place}`);
+    const item = parsePackage(listing, place - listing.first);
+    parsed.set(place, item);
+    return item;
   };
   return {
     named: (name) => (names.get(name) ?? []).map(load),
@@ -66,31 +74,46 @@ export function indexPackages(
   };
 }
 
-function* stanzas(text: Buffer): Generator<{ start: number; end: number }> {
+function startsOf(text: Buffer): number[] {
+  const starts: number[] = [];
   let start = 0;
   while (start < text.length) {
     const gap = text.indexOf('\n\n', start);
     const end = gap < 0 ? text.length : gap + 1;
-    if (end > start + 1) yield { start, end };
+    if (end > start + 1) starts.push(start);
     start = end + 1;
   }
+  return starts;
 }
 
-/** A field of one line, without parsing the rest. */
-function fieldOf(text: Buffer, start: number, end: number, name: string): string | undefined {
-  const stanza = text.subarray(start, end);
-  const needle = `${name}: `;
-  const at = stanza.indexOf(`\n${needle}`);
-  const from = at >= 0 ? at + 1 : stanza.subarray(0, needle.length).toString('latin1') === needle ? 0 : -1;
-  if (from < 0) return undefined;
-  const newline = stanza.indexOf(10, from);
-  return stanza.toString('utf8', from + needle.length, newline < 0 ? stanza.length : newline).trim();
+/** Calls for each stanza that has the field, with its value of one line: one walk through the text, which copies nothing else. */
+function eachField(
+  text: Buffer,
+  name: string,
+  starts: readonly number[],
+  found: (stanza: number, value: string) => void,
+): void {
+  const needle = Buffer.from(`\n${name}: `);
+  const isFirst = text.indexOf(needle.subarray(1)) === 0;
+  let at = isFirst ? -1 : text.indexOf(needle);
+  let stanza = 0;
+  while (at >= 0 || (isFirst && stanza === 0)) {
+    const from = at + needle.length;
+    while ((starts[stanza + 1] ?? Infinity) <= at + 1) stanza += 1;
+    const newline = text.indexOf(10, from);
+    found(stanza, text.toString('utf8', from, newline < 0 ? text.length : newline).trim());
+    // A field stands once in a stanza.
+    stanza += 1;
+    at = text.indexOf(needle, Math.max(from, (starts[stanza] ?? text.length) - 1));
+  }
 }
 
 const priorities = ['required', 'important', 'standard', 'optional', 'extra'];
 
-function parsePackage({ text, start, end, repositoryUrl }: Span): DebianPackage {
-  const stanza = text.toString('utf8', start, end);
+function parsePackage({ text, starts, repositoryUrl }: Listing, number: number): DebianPackage {
+  const start = starts[number] ?? 0;
+  const gap = text.indexOf('\n\n', start);
+  const stanza = text.toString('utf8', start, gap < 0 ? text.length : gap + 1);
   const fields = parseStanza(stanza);
   const relations = (...names: string[]): Relation[][] =>
     names.flatMap((name) => parseRelations((fields.get(name) ?? '').replaceAll('\n', ' ')));
