@@ -48,12 +48,8 @@ suite.skipIf(unavailable !== undefined)(title, { timeout: 600_000 }, () => {
   beforeAll(async () => {
     await labDown(name, () => undefined);
     const built = await installerBinary();
-    const up = await labUp({
-      name,
-      hosts: 1,
-      minors: ['1.36', upgradeTo],
-      log: (line) => console.log(`      ${line}`),
-    });
+    const log = (line: string): void => console.log(`      ${line}`);
+    const up = await labUp({ name, hosts: 1, minors: ['1.36', upgradeTo], log });
     if (!up.upstream) throw new Error('the lab has no upstream');
     lab = up;
     apt = up.upstream.apt;
