@@ -1,15 +1,9 @@
-import { createHash, type KeyObject } from 'node:crypto';
-import { createReadStream } from 'node:fs';
-import { stat } from 'node:fs/promises';
-import { resolve as resolvePath } from 'node:path';
+import type { KeyObject } from 'node:crypto';
 import { programVersion } from '../assets.ts';
-import { architectures, type Architecture } from '../artifacts/catalog.ts';
 import { loadCatalogs } from '../artifacts/load-catalogs.ts';
-import { messageOf } from '../errors.ts';
 import { digestOf, type Digest } from '../oci/digest.ts';
 import type { Patience } from '../oci/endpoint.ts';
 import type { BlobDescriptor } from '../oci/manifest.ts';
-import { parsePlatform } from '../oci/platform.ts';
 import { createRegistryStore } from '../oci/registry.ts';
 import type { CallOptions, OciStore } from '../oci/store.ts';
 import { createWebFiles, type WebFiles } from '../oci/web-files.ts';
@@ -19,7 +13,9 @@ import { bundleUsage } from './bundle-errors.ts';
 import { checkClosedWorld, needsOf } from './closed-world.ts';
 import { imageNeeds, withExtras } from './extras.ts';
 import { resolveHops } from './hops.ts';
+import { installerSource, type InstallerBinary } from './installer-binary.ts';
 import { byDigest, type BundleItem, type BundleManifest } from './manifest.ts';
+import { architecturesOf } from './platforms.ts';
 import { registryAccess } from './registries.ts';
 import type { ResolvedCharts } from './resolve-charts.ts';
 import { resolveFiles } from './resolve-files.ts';
@@ -28,12 +24,6 @@ import { renderSbom } from './sbom.ts';
 import { fileSource, memorySource } from './sources.ts';
 import { wantedOf } from './wanted.ts';
 import { checkFolder, writeBundle, type BlobSource, type WriteOptions, type WriteResult } from './write-bundle.ts';
-
-/** A program of ours that the bundle shall carry. */
-export interface InstallerBinary {
-  readonly platform: string;
-  readonly path: string;
-}
 
 export interface CreateOptions extends Omit<WriteOptions, 'signKey'> {
   readonly config: ClusterConfig;
@@ -166,20 +156,6 @@ async function readBase(path: string): Promise<BaseContents> {
   return { manifest: bundle.manifestDigest, blobs: new Set(bundle.manifest.blobs.map(({ digest }) => digest)) };
 }
 
-/** The CPU architectures of platforms; BUNDLE_PLATFORM where there is one that no host of a cluster can have. */
-export function architecturesOf(platforms: readonly string[]): readonly Architecture[] {
-  return platforms.map((text) => {
-    const { os, architecture, variant } = parsePlatform(text);
-    const known = architectures.find((name) => name === architecture);
-    if (os === 'linux' && known !== undefined && variant === undefined) return known;
-    throw bundleUsage(
-      'PLATFORM',
-      `${text} is not a platform that hosts of a cluster have`,
-      `give one or more of ${architectures.map((name) => `linux/${name}`).join(', ')}`,
-    );
-  });
-}
-
 /** Waits for all, so that nothing goes on behind an error; then throws the first. */
 async function both<T extends readonly unknown[]>(work: { readonly [K in keyof T]: Promise<T[K]> }): Promise<T> {
   await Promise.allSettled(work);
@@ -215,40 +191,4 @@ export function sbomSource(cluster: string, items: readonly BundleItem[]): { ite
     blobs: [blob.digest],
   };
   return { item, source: memorySource(bytes, blob, 'sbom.cdx.json') };
-}
-
-async function installerSource({ platform, path }: InstallerBinary): Promise<{ item: BundleItem; source: BlobSource }> {
-  architecturesOf([platform]);
-  const file = resolvePath(path);
-  const hash = createHash('sha256');
-  let sizeBytes: number;
-  try {
-    for await (const chunk of createReadStream(file)) hash.update(chunk as Buffer);
-    sizeBytes = (await stat(file)).size;
-  } catch (error) {
-    throw bundleUsage(
-      'INSTALLER_UNREADABLE',
-      `the installer for ${platform} cannot be read: ${messageOf(error)}`,
-      'correct the path',
-    );
-  }
-  const digest = `sha256:${hash.digest('hex')}` as const;
-  const item: BundleItem = {
-    kind: 'installer',
-    name: 'installer',
-    version: programVersion,
-    platforms: [platform],
-    why: ['installs from the bundle'],
-    digest,
-    sizeBytes,
-    origin: 'given when the bundle was made',
-    pin: 'local',
-    blobs: [digest],
-  };
-  const source = {
-    blob: { digest, sizeBytes },
-    from: { registry: 'localhost', repository: file.replace(/^\/+/, '') },
-    open: (startByte: number) => Promise.resolve(createReadStream(file, { start: startByte })),
-  };
-  return { item, source };
 }

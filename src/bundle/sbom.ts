@@ -8,7 +8,7 @@ import { repositoryOf } from './package-places.ts';
  */
 export function renderSbom(cluster: string, installer: string, items: readonly BundleItem[]): string {
   const components = items.toSorted(byItem).map((item) => ({
-    type: item.kind === 'image' ? 'container' : 'file',
+    type: componentTypes[item.kind] ?? 'file',
     'bom-ref': `${item.kind}:${item.name}:${item.version ?? ''}:${item.platforms.join(',')}:${item.digest}`,
     name: item.name,
     ...(versionOf(item) === undefined ? {} : { version: versionOf(item) }),
@@ -32,6 +32,9 @@ export function renderSbom(cluster: string, installer: string, items: readonly B
   const serialNumber = `urn:uuid:${uuidOf(JSON.stringify(body))}`;
   return `${JSON.stringify({ bomFormat: 'CycloneDX', specVersion: '1.6', serialNumber, version: 1, ...body }, null, 1)}\n`;
 }
+
+/** What else is a file. */
+const componentTypes: Readonly<Record<string, string>> = { image: 'container', package: 'library' };
 
 function versionOf({ kind, name, version }: BundleItem): string | undefined {
   return kind === 'image' ? /:([^:/@]+)(?:@|$)/.exec(name)?.[1] : version;

@@ -71,12 +71,50 @@ ${stringify(catalogExample, { flowCollectionPadding: true }).trimEnd()}
   published there is used where no \`sha256\` is given; the run says so.
 `;
 
+const packagesExample = {
+  spec: {
+    osPackages: {
+      distributions: [
+        {
+          id: 'debian',
+          version: '12',
+          repositories: [
+            {
+              url: 'http://deb.debian.org/debian',
+              suites: ['bookworm', 'bookworm-updates'],
+              components: ['main'],
+              keyFile: './debian-archive-keyring.gpg',
+            },
+          ],
+          groups: ['base', 'nfs'],
+        },
+        { id: 'rocky', version: '9.6', keyFile: './RPM-GPG-KEY-Rocky-9', packages: ['jq'] },
+      ],
+    },
+  },
+};
+
+const packages = `## Packages of distributions
+
+\`installer bundle create\` finds what hosts of each distribution may be told to install: packages of tools that they lack
+(\`hostSettings.installTools\`), those of \`hostSettings.packages\`, and chrony for \`hostSettings.ntp\`, with all that these depend on, for every
+architecture of \`--platform\`. Groups and further packages come on top. The vendor's repositories are taken where none is named.
+
+\`\`\`yaml
+${stringify(packagesExample, { flowCollectionPadding: true }).trimEnd()}
+\`\`\`
+
+- A name that no repository has ends the command, with all such names and where each stands.
+- Every index has to be signed by the key that is given; what \`allowUnsigned\` lets in is marked in the bundle.
+- The hosts are led to the repositories of the bundle with \`hostSettings.packageRepositories\`: docs/registry-mapping.md.
+`;
+
 /** The text of docs/cluster-file.md: the same for the same schema. */
 export function renderClusterFileDocs(): string {
   const fields = listFields(clusterFileSchema);
   const sections = Map.groupBy(fields, ({ path }) => sectionOf(path));
   const tables = [...sections].map(([section, rows]) => renderSection(section, rows));
-  return [introduction, ...tables, catalogs].join('\n');
+  return [introduction, ...tables, packages, catalogs].join('\n');
 }
 
 /** `spec.hosts` for everything below it; the fields above spec are one section. */

@@ -1,6 +1,7 @@
 import { arch } from 'node:process';
 import { runningBinary } from '../assets.ts';
-import { createBundle, type InstallerBinary } from '../bundle/create.ts';
+import { createBundle } from '../bundle/create.ts';
+import type { InstallerBinary } from '../bundle/installer-binary.ts';
 import { readPrivateKey } from '../bundle/signature.ts';
 import { readRepositoryKey } from './bundle-repository-key.ts';
 import { formatWritten } from '../bundle/write-bundle.ts';
@@ -41,6 +42,9 @@ export async function runBundleCreate(input: BundleCreateInput, run: BundleRun):
   return runBundleTask(run, 'bundle create', config.metadata.name, phases, async (progress) => {
     progress.enter('plan');
     if (input.platforms.length === 0) progress.note(`no --platform is given: the bundle is for ${platforms.join()}`);
+    if (config.spec.osPackages.distributions.length === 0) {
+      progress.note('no packages of distributions are in the bundle: spec.osPackages names none');
+    }
     const installers = installersOf(input.installers, platforms);
     const lacking = platforms.filter((platform) => !installers.some((given) => given.platform === platform));
     if (lacking.length > 0) {

@@ -223,6 +223,34 @@ describe('a bundle with packages of distributions', () => {
     expect(repositoriesIn(three.manifest.items)).toEqual(['debian-12-amd64', 'debian-12-arm64', 'debian-13-amd64']);
   });
 
+  it('is not merged with another one of the same release that has other packages', async () => {
+    const [a, b] = [join(dir, 'a.tar'), join(dir, 'b.tar')] as const;
+    await site.create({ path: a, config: configOf(debian12()) });
+    await site.create({ path: b, config: configOf({ ...debian12(), packages: [] }) });
+
+    await expect(mergeBundles([a, b], { path: join(dir, 'both.tar') })).rejects.toThrow(
+      /debian-12-amd64\/dists\/bundle\/Release \(linux\/amd64\) is sha256:.* in one bundle and .* in the other/,
+    );
+  });
+
+  it('is made from the repositories of the vendor where none is named, by their mirrors', async () => {
+    await vendor.publishApt('debian', 'bookworm-updates', [{ ...debianSet('amd64'), packages: [debOf('jq 2:1.7')] }]);
+    await vendor.publishApt('debian-security', 'bookworm-security', [{ ...debianSet('amd64'), packages: [] }]);
+    const config = configOf({ id: 'debian', version: '12', repositories: [], keyFile: vendor.keyFile });
+    const mirrors = { ...config.spec.artifacts.mirrors, 'deb.debian.org': `http://127.0.0.1:${site.files.port}` };
+
+    const { manifest } = await site.create({
+      path: join(dir, 'site.tar'),
+      config: { ...config, spec: { ...config.spec, artifacts: { ...config.spec.artifacts, mirrors } } },
+    });
+
+    expect(manifest.items.find(({ name }) => name === 'jq')).toMatchObject({
+      version: '2:1.7',
+      origin: 'http://deb.debian.org/debian/pool/jq_2.1.7_amd64.deb',
+      pin: 'signed',
+    });
+  });
+
   it('is made of an older one and a delta byte for byte', async () => {
     const [old, delta, whole] = ['old.tar', 'delta.tar', 'whole.tar'].map((name) => join(dir, name)) as [
       string,

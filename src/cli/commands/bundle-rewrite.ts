@@ -15,11 +15,16 @@ export function addBundleExtract(bundle: Command, context: CliContext): void {
   const command = bundle
     .command('extract')
     .description(
-      'Lays the contents of a bundle out in a folder: images as an image layout, files as their publishers have them.',
+      'Lays the contents of a bundle out in a folder: images as an image layout, files as their publishers have them, packages as repositories for apt and dnf.',
     )
     .argument('<file>', 'bundle, or its first part')
     .requiredOption('-o, --out <folder>', 'the folder; made where it is not there')
-    .option('--item <names...>', 'only these, by the names that `bundle list` shows', collect, []);
+    .option(
+      '--item <names...>',
+      'only these, by the names that `bundle list` shows, or repositories of packages, such as debian-12-amd64',
+      collect,
+      [],
+    );
   addSignatureOptions(command).action(async (file: string) => {
     const options = command.optsWithGlobals<SignatureOptions & { out?: string; item: readonly string[] }>();
     const { extract } = await context.workflows.bundle();
