@@ -2,7 +2,8 @@ import { describe, expect, it } from 'vitest';
 import { loadCatalogs } from '../artifacts/load-catalogs.ts';
 import { parseTarHeader } from '../oci/tar-index.ts';
 import { parseClusterConfig } from '../spec/load.ts';
-import { architecturesOf, draftOf } from './create.ts';
+import { draftOf } from './create.ts';
+import { architecturesOf } from './platforms.ts';
 import { resolveHops } from './hops.ts';
 import {
   itemKey,

@@ -4,7 +4,8 @@ import { loadCatalogs } from '../artifacts/load-catalogs.ts';
 import { InstallerErrors } from '../errors.ts';
 import { parseClusterConfig } from '../spec/load.ts';
 import type { ClusterConfig } from '../spec/schema.ts';
-import { checkClosedWorld, findMissing, imagesOfManifest, needsOf, sandboxImages, type Need } from './closed-world.ts';
+import { checkClosedWorld, findMissing, imagesOfManifest, needsOf, sandboxImages } from './closed-world.ts';
+import type { Need } from './need.ts';
 import { namedPackages } from './package-needs.ts';
 import { wantedOf } from './wanted.ts';
 
@@ -30,7 +31,12 @@ function itemsOf(versions: ResolvedVersions): Parameters<typeof findMissing>[1] 
   const { images, files } = wantedOf([versions]);
   return [
     ...images.map(({ name }) => ({ kind: 'image', name, origin: name, platforms })),
-    ...files.map(({ name, url, platform }) => ({ kind: 'binary', name, origin: url, platforms: [platform] })),
+    ...files.map(({ name, url, platform }) => ({
+      kind: 'binary',
+      name,
+      origin: url,
+      platforms: platform === undefined ? [] : [platform],
+    })),
   ];
 }
 

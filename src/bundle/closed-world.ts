@@ -5,22 +5,13 @@ import { InstallerErrors } from '../errors.ts';
 import { renderContainerdConfig } from '../kubernetes/containerd-config.ts';
 import { apiEndpoint } from '../kubernetes/kubeadm-config.ts';
 import { renderFlannel } from '../kubernetes/flannel.ts';
-import { formatReference, parseReference } from '../oci/reference.ts';
 import type { ClusterConfig } from '../spec/schema.ts';
 import { bundleError } from './bundle-errors.ts';
+import { extraNeeds, imageNeeds } from './extras.ts';
+import type { Need } from './need.ts';
 import type { BundleItem } from './manifest.ts';
 import { packageNeedName, packageNeeds } from './package-needs.ts';
 import { repositoryOf } from './package-places.ts';
-
-/** Something that a cluster will ask for, and where that stands written. */
-export interface Need {
-  readonly kind: 'image' | 'file' | 'package';
-  /** An image's whole reference, the publisher's address of a file, or a package and its repository. */
-  readonly name: string;
-  readonly platform: string;
-  /** `the manifest of flannel`, `kubeadm's list for v1.36.3`. */
-  readonly namedBy: string;
-}
 
 /** A need that is not met, with everybody who has it. */
 export interface Missing {
@@ -55,9 +46,7 @@ export function needsOf(
     ];
     const files = [...versions.binaries, ...versions.components];
     return [
-      ...images.flatMap(({ image, namedBy }) =>
-        platforms.map((platform): Need => ({ kind: 'image', name: normalise(image), platform, namedBy })),
-      ),
+      ...imageNeeds(images, platforms),
       ...files.map(({ name, url, arch }): Need => ({
         kind: 'file',
         name: url,
@@ -66,15 +55,16 @@ export function needsOf(
       })),
     ];
   });
-  return [...ofVersions, ...packageNeeds(config, platforms)];
+  return [...ofVersions, ...packageNeeds(config, platforms), ...extraNeeds(config, platforms)];
 }
 
 /** What of an item says which needs it meets. */
-export type OfferedItem = Pick<BundleItem, 'kind' | 'name' | 'origin' | 'platforms' | 'provides' | 'paths'>;
+export type OfferedItem = Pick<BundleItem, 'kind' | 'name' | 'version' | 'origin' | 'platforms' | 'provides' | 'paths'>;
 
 /** The names of needs that an item meets, with their kind. */
-function metBy({ kind, name, origin, provides = [], paths = [] }: OfferedItem): string[] {
-  if (kind === 'image') return [`image ${name}`];
+function metBy({ kind, name, version, origin, provides = [], paths = [] }: OfferedItem): string[] {
+  if (kind === 'image') return [`image ${name}`, `chart ${name}`];
+  if (kind === 'chart') return [`chart ${name} ${version ?? ''}`];
   if (kind !== 'package') return [`file ${origin}`];
   return paths.flatMap((path) =>
     [name, ...provides].map((word) => `package ${packageNeedName(word, repositoryOf(path) ?? '')}`),
@@ -84,7 +74,9 @@ function metBy({ kind, name, origin, provides = [], paths = [] }: OfferedItem): 
 /** The needs that no item meets, each once. Pure. */
 export function findMissing(needs: readonly Need[], items: readonly OfferedItem[]): readonly Missing[] {
   const have = new Set(
-    items.flatMap((item) => metBy(item).flatMap((met) => item.platforms.map((platform) => `${met} ${platform}`))),
+    items.flatMap((item) =>
+      metBy(item).flatMap((met) => [...item.platforms, 'any'].map((platform) => `${met} ${platform}`)),
+    ),
   );
   const missing = needs.filter(({ kind, name, platform }) => !have.has([kind, name, platform].join(' ')));
   return [...Map.groupBy(missing, ({ kind, name }) => `${kind} ${name}`).values()].flatMap((group) => {
@@ -117,7 +109,7 @@ export function checkClosedWorld(needs: readonly Need[], items: readonly Offered
     missing.map(({ kind, name, platforms, namedBy }) =>
       bundleError(
         'INCOMPLETE',
-        `${name} for ${platforms.join(' and ')} is not in the bundle; it is named by ${namedBy.join(', and by ')}`,
+        `${name}${where(platforms)} is not in the bundle; it is named by ${namedBy.join(', and by ')}`,
         remedy ??
           (kind === 'package'
             ? 'make the bundle again from this cluster file, with a repository under spec.osPackages that has the package'
@@ -125,6 +117,10 @@ export function checkClosedWorld(needs: readonly Need[], items: readonly Offered
       ),
     ),
   );
+}
+
+function where(platforms: readonly string[]): string {
+  return platforms.includes('any') ? '' : ` for ${platforms.join(' and ')}`;
 }
 
 /** Every `image` of a container in Kubernetes' YAML, wherever it stands. Pure. */
@@ -167,8 +163,4 @@ function networkManifests(
   const endpoint = apiEndpoint(config, config.spec.hosts[0]?.internalAddress ?? '127.0.0.1');
   const text = renderFlannel({ podSubnets, images: versions.images.network, endpoint });
   return [{ namedBy: `the manifest of ${plugin}`, text }];
-}
-
-function normalise(image: string): string {
-  return formatReference(parseReference(image));
 }

@@ -1,25 +1,23 @@
-import { createHash, type KeyObject } from 'node:crypto';
-import { resolve as resolvePath } from 'node:path';
+import type { KeyObject } from 'node:crypto';
 import { programVersion } from '../assets.ts';
-import { architectures, type Architecture } from '../artifacts/catalog.ts';
 import { loadCatalogs } from '../artifacts/load-catalogs.ts';
-import { messageOf } from '../errors.ts';
 import { digestOf, type Digest } from '../oci/digest.ts';
 import type { Patience } from '../oci/endpoint.ts';
-import { fileStream } from '../oci/layout-files.ts';
 import type { BlobDescriptor } from '../oci/manifest.ts';
-import { parsePlatform } from '../oci/platform.ts';
 import { createRegistryStore } from '../oci/registry.ts';
-import type { CallOptions } from '../oci/store.ts';
+import type { CallOptions, OciStore } from '../oci/store.ts';
 import { createWebFiles, type WebFiles } from '../oci/web-files.ts';
 import type { ClusterConfig } from '../spec/schema.ts';
 import { openBundle } from './bundle.ts';
 import { bundleUsage } from './bundle-errors.ts';
 import { checkClosedWorld, needsOf } from './closed-world.ts';
+import { imageNeeds, withExtras } from './extras.ts';
 import { resolveHops } from './hops.ts';
+import { installerSource, type InstallerBinary } from './installer-binary.ts';
 import { byDigest, type BundleItem, type BundleManifest } from './manifest.ts';
-import { openParts } from './parted-file.ts';
+import { architecturesOf } from './platforms.ts';
 import { registryAccess } from './registries.ts';
+import type { ResolvedCharts } from './resolve-charts.ts';
 import { resolveFiles } from './resolve-files.ts';
 import { resolveImages, type ResolvedImage } from './resolve-images.ts';
 import { renderSbom } from './sbom.ts';
@@ -33,12 +31,6 @@ import {
   type WriteOptions,
   type WriteResult,
 } from './write-bundle.ts';
-
-/** A program of ours that the bundle shall carry. */
-export interface InstallerBinary {
-  readonly platform: string;
-  readonly path: string;
-}
 
 export interface CreateOptions extends Omit<WriteOptions, 'signKey'> {
   readonly config: ClusterConfig;
@@ -71,7 +63,6 @@ export async function createBundle(options: CreateOptions): Promise<WriteResult>
   await checkFolder(options.path);
   const hops = resolveHops(await loadCatalogs(config), config, architecturesOf(platforms), options.upgradeTo);
   for (const note of new Set(hops.flatMap(({ notes }) => notes))) onNote(note);
-  const wanted = wantedOf(hops);
   const access = await registryAccess(config, env, options.addSecret);
   for (const note of access.notes) onNote(note);
   const registry = createRegistryStore({ ...access.options, patience });
@@ -80,6 +71,9 @@ export async function createBundle(options: CreateOptions): Promise<WriteResult>
   try {
     const { mirrors } = config.spec.artifacts;
     const { allowUnpinned } = options;
+    // First of all: charts say which images they need.
+    const charts = await chartsOf(web, registry, options);
+    const wanted = withExtras(wantedOf(hops), config, [...charts.artifacts, ...charts.images]);
     const [images, files, packages, installers, base] = await both([
       resolveImages(registry, wanted.images, platforms, { signal, earlier: earlier?.store }),
       resolveFiles(web, wanted.files, { mirrors, allowUnpinned, signal }),
@@ -87,13 +81,14 @@ export async function createBundle(options: CreateOptions): Promise<WriteResult>
       Promise.all(options.installers.map(installerSource)),
       options.deltaFrom === undefined ? Promise.resolve(undefined) : readBase(options.deltaFrom),
     ]);
-    const items = [...images, ...files, ...packages, ...installers].map(({ item }) => item);
-    checkClosedWorld(needsOf(config, hops, platforms), items);
+    const items = [...images, ...files, ...packages, ...charts.files, ...installers].map(({ item }) => item);
+    const ofCharts = charts.images.flatMap(({ name, why }) => why.map((namedBy) => ({ image: name, namedBy })));
+    checkClosedWorld([...needsOf(config, hops, platforms), ...imageNeeds(ofCharts, platforms)], items);
     const sbom = sbomSource(config.metadata.name, items);
     const sources = [
       ...images.flatMap((image) => imageSources(image, registry)),
       ...files.map((file) => fileSource(file, web)),
-      ...[...packages, ...installers].map(({ source }) => source),
+      ...[...packages, ...charts.files, ...installers].map(({ source }) => source),
       sbom.source,
     ];
     const draft = draftOf({
@@ -112,6 +107,13 @@ export async function createBundle(options: CreateOptions): Promise<WriteResult>
     await registry.close();
     await earlier?.close();
   }
+}
+
+async function chartsOf(web: WebFiles, registry: OciStore, options: CreateOptions): Promise<ResolvedCharts> {
+  const { charts } = options.config.spec.bundle;
+  if (charts.length === 0) return { files: [], artifacts: [], images: [] };
+  const { resolveCharts } = await import('./resolve-charts.ts');
+  return resolveCharts(web, registry, charts, { ...options, mirrors: options.config.spec.artifacts.mirrors });
 }
 
 /** What reads repositories is large, and loaded only where it is asked for. */
@@ -163,20 +165,6 @@ async function readBase(path: string): Promise<BaseContents> {
   return { manifest: bundle.manifestDigest, blobs: new Set(bundle.manifest.blobs.map(({ digest }) => digest)) };
 }
 
-/** The CPU architectures of platforms; BUNDLE_PLATFORM where there is one that no host of a cluster can have. */
-export function architecturesOf(platforms: readonly string[]): readonly Architecture[] {
-  return platforms.map((text) => {
-    const { os, architecture, variant } = parsePlatform(text);
-    const known = architectures.find((name) => name === architecture);
-    if (os === 'linux' && known !== undefined && variant === undefined) return known;
-    throw bundleUsage(
-      'PLATFORM',
-      `${text} is not a platform that hosts of a cluster have`,
-      `give one or more of ${architectures.map((name) => `linux/${name}`).join(', ')}`,
-    );
-  });
-}
-
 /** Waits for all, so that nothing goes on behind an error; then throws the first. */
 async function both<T extends readonly unknown[]>(work: { readonly [K in keyof T]: Promise<T[K]> }): Promise<T> {
   await Promise.allSettled(work);
@@ -212,41 +200,4 @@ export function sbomSource(cluster: string, items: readonly BundleItem[]): { ite
     blobs: [blob.digest],
   };
   return { item, source: memorySource(bytes, blob, 'sbom.cdx.json') };
-}
-
-async function installerSource({ platform, path }: InstallerBinary): Promise<{ item: BundleItem; source: BlobSource }> {
-  architecturesOf([platform]);
-  const file = resolvePath(path);
-  const hash = createHash('sha256');
-  let sizeBytes: number;
-  try {
-    const opened = await openParts([file]);
-    sizeBytes = opened.sizeBytes;
-    await opened.digest(hash, { startByte: 0, endByte: sizeBytes }).finally(() => opened.close());
-  } catch (error) {
-    throw bundleUsage(
-      'INSTALLER_UNREADABLE',
-      `the installer for ${platform} cannot be read: ${messageOf(error)}`,
-      'correct the path',
-    );
-  }
-  const digest = `sha256:${hash.digest('hex')}` as const;
-  const item: BundleItem = {
-    kind: 'installer',
-    name: 'installer',
-    version: programVersion,
-    platforms: [platform],
-    why: ['installs from the bundle'],
-    digest,
-    sizeBytes,
-    origin: 'given when the bundle was made',
-    pin: 'local',
-    blobs: [digest],
-  };
-  const source = {
-    blob: { digest, sizeBytes },
-    from: { registry: 'localhost', repository: file.replace(/^\/+/, '') },
-    open: (startByte: number) => Promise.resolve(fileStream(file, 0, { startByte })),
-  };
-  return { item, source };
 }

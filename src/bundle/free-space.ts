@@ -1,6 +1,6 @@
 import { stat, statfs } from 'node:fs/promises';
 import { dirname } from 'node:path';
-import type { InstallerError } from '../errors.ts';
+import { InstallerError } from '../errors.ts';
 import { bundleError, formatSize } from './bundle-errors.ts';
 
 /** Bytes that may be written where a folder is, or will be. */
@@ -26,5 +26,16 @@ export function diskTooSmall(folder: string, what: string, wanted: number, free:
     'DISK_TOO_SMALL',
     `${folder} has not enough room: ${what} needs ${formatSize(wanted)} more, ${formatSize(free)} are free, ${formatSize(missing)} (${missing} bytes) are missing`,
     'make room, or write it to another disk; nothing was written',
+  );
+}
+
+/** That a disk has become full on the way, with the bytes that are missing; any other error as it is. */
+export function namingDisk(error: unknown, path: string, totalBytes: number, doneBytes: number): unknown {
+  if (!(error instanceof InstallerError) || error.code !== 'OCI_DISK_FULL') return error;
+  return bundleError(
+    'DISK_FULL',
+    `the disk of ${dirname(path)} has become full: of ${formatSize(totalBytes)} ${formatSize(doneBytes)} are there, ${totalBytes - doneBytes} bytes are missing`,
+    'make room and run the same command again: it goes on where it stopped',
+    { cause: error },
   );
 }

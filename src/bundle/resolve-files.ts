@@ -35,7 +35,7 @@ export async function resolveFiles(
   if (unpinned.length > 0 && !allowUnpinned) {
     throw bundleUsage(
       'UNPINNED',
-      `no checksum is pinned for ${unpinned.map(({ name, version, platform }) => `${name} ${version} (${platform})`).join(', ')}`,
+      `no checksum is pinned for ${unpinned.map(describeFile).join(', ')}`,
       'pin it in a catalog under spec.artifacts.catalogs, or take what the publisher says with --allow-unpinned',
     );
   }
@@ -52,13 +52,13 @@ export async function resolveFiles(
       const item: BundleItem = {
         kind: file.kind,
         name: file.name,
-        version: file.version,
-        platforms: [file.platform],
+        ...(file.version === undefined ? {} : { version: file.version }),
+        platforms: file.platform === undefined ? [] : [file.platform],
         why: file.why,
         digest,
         sizeBytes,
         origin: file.url,
-        pin: file.sha256 === undefined ? 'published' : 'catalog',
+        pin: file.sha256 === undefined ? 'published' : (file.pinnedBy ?? 'catalog'),
         ...(file.checksumUrl === undefined ? {} : { checksumUrl: file.checksumUrl }),
         blobs: [digest],
       };
@@ -71,18 +71,25 @@ export async function resolveFiles(
 
 async function publishedChecksum(
   web: WebFiles,
-  { url, checksumUrl = `${url}.sha256`, name, version, platform }: WantedFile,
+  file: WantedFile,
   mirrors: Readonly<Record<string, string>>,
   signal: AbortSignal | undefined,
 ): Promise<string> {
+  const { url, checksumUrl = `${url}.sha256` } = file;
   const from = mirrorUrl(checksumUrl, mirrors);
   const text = await web.readText(from, { signal });
   const found = text === undefined ? undefined : findChecksum(text, fileNameOf(url));
   if (found !== undefined) return found;
   throw bundleError(
     'NO_CHECKSUM',
-    `nobody says what ${name} ${version} (${platform}) should be: ${from} ${text === undefined ? 'is not there' : 'holds no SHA-256 of it'}`,
+    `nobody says what ${describeFile(file)} should be: ${from} ${text === undefined ? 'is not there' : 'holds no SHA-256 of it'}`,
     'pin its checksum in a catalog under spec.artifacts.catalogs',
+  );
+}
+
+function describeFile({ name, version, platform }: WantedFile): string {
+  return [name, ...(version === undefined ? [] : [version]), ...(platform === undefined ? [] : [`(${platform})`])].join(
+    ' ',
   );
 }
 

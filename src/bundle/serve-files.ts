@@ -48,11 +48,35 @@ export function contentsOf(bundle: Pick<Bundle, 'manifest' | 'manifestBytes' | '
     sums.set(sumPath, [...(sums.get(sumPath) ?? []).filter((known) => known !== line), line]);
   }
   for (const [path, lines] of sums) contents.set(path, { text: lines.join(''), type: 'text/plain' });
+  const charts = files.filter(({ kind }) => kind === 'chart');
+  for (const item of charts) contents.set(`${chartsPath}${chartFileName(item)}`, { item });
+  if (charts.length > 0) contents.set(`${chartsPath}index.yaml`, { text: renderChartIndex(charts), type: 'text/yaml' });
   contents.set('/bundle.json', { text: bundle.manifestBytes.toString(), type: 'application/json' });
   if (bundle.signature !== undefined) {
     contents.set('/bundle.json.sig', { text: bundle.signature, type: 'application/json' });
   }
   return contents;
+}
+
+/** Path of the charts as a chart repository: what `helm repo add` is given. */
+export const chartsPath = '/charts/';
+
+function chartFileName({ name, version }: BundleItem): string {
+  return `${name}-${version ?? ''}.tgz`;
+}
+
+/** The index of a chart repository; JSON is YAML. Pure. */
+function renderChartIndex(charts: readonly BundleItem[]): string {
+  const entries = Map.groupBy(charts, ({ name }) => name);
+  const toEntry = (item: BundleItem): object => ({
+    apiVersion: 'v2',
+    name: item.name,
+    version: item.version,
+    digest: item.digest.slice('sha256:'.length),
+    urls: [chartFileName(item)],
+  });
+  const listed = Object.fromEntries([...entries].map(([name, items]) => [name, items.map(toEntry)]));
+  return `${JSON.stringify({ apiVersion: 'v1', entries: listed })}\n`;
 }
 
 /** `/files/dl.k8s.io/v1.36.3/bin/linux/amd64/kubelet`. Pure. */

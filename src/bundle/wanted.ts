@@ -11,20 +11,26 @@ export interface WantedImage {
 export interface WantedFile {
   readonly kind: string;
   readonly name: string;
-  readonly version: string;
-  readonly platform: string;
+  readonly version?: string | undefined;
+  /** Undefined for what is good for all. */
+  readonly platform?: string | undefined;
   /** The publisher's address. */
   readonly url: string;
   readonly sha256?: string | undefined;
+  /** Who gives it; the version catalog where not given. */
+  readonly pinnedBy?: 'reference' | undefined;
   readonly checksumUrl?: string | undefined;
   readonly why: readonly string[];
 }
 
-/** What installing these versions, one after the other, needs: each thing once, with everybody who asked for it. Pure. */
-export function wantedOf(hops: readonly ResolvedVersions[]): {
+/** What a bundle shall hold. */
+export interface Wanted {
   readonly images: readonly WantedImage[];
   readonly files: readonly WantedFile[];
-} {
+}
+
+/** What installing these versions, one after the other, needs: each thing once, with everybody who asked for it. Pure. */
+export function wantedOf(hops: readonly ResolvedVersions[]): Wanted {
   const images = new Map<string, Set<string>>();
   const files = new Map<string, { readonly file: Omit<WantedFile, 'why'>; readonly why: Set<string> }>();
   const addImage = (reference: string, why: string): void => {

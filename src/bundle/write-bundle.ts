@@ -3,14 +3,15 @@ import { constants } from 'node:fs';
 import { access } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
 import type { Readable } from 'node:stream';
-import { InstallerError, InternalError, messageOf } from '../errors.ts';
+import { InternalError, messageOf } from '../errors.ts';
 import { createBlobCopier } from '../oci/copy-blobs.ts';
 import { digestOf, type Digest } from '../oci/digest.ts';
 import type { BlobDescriptor } from '../oci/manifest.ts';
 import type { RepositoryName } from '../oci/reference.ts';
 import type { CallOptions } from '../oci/store.ts';
 import { bundleExists, openBundle, planBundle, renderIndex, sizesOf, type Bundle } from './bundle.ts';
-import { bundleError, bundleUsage, formatSize } from './bundle-errors.ts';
+import { bundleUsage, formatSize } from './bundle-errors.ts';
+import { namingDisk } from './free-space.ts';
 import { renderBundleManifest, parseBundleManifest, type BundleManifest } from './manifest.ts';
 import { asidePath, openPartial, wholeAside } from './partial.ts';
 import { signManifest } from './signature.ts';
@@ -198,7 +199,7 @@ async function fillAll(
       const from = byDigest.get(blob.digest)?.from ?? { registry: 'localhost', repository: 'unknown' };
       return copier.copy(from, from, blob).catch((error: unknown) => {
         // What is under way ends; nothing new begins, for the bundle cannot be made whole in this run.
-        stop.abort(isDiskFull(error) ? diskFull(manifest, copier.doneBytes, options.path, error) : error);
+        stop.abort(namingDisk(error, resolve(options.path), totalBytes, copier.doneBytes));
         throw error;
       });
     }),
@@ -207,20 +208,6 @@ async function fillAll(
   if (stop.signal.aborted) throw stop.signal.reason;
   for (const result of results) if (result.status === 'rejected') throw result.reason;
   return { fetchedBytes: copier.counts.sentBytes, keptBytes: partial.keptBytes + reusedBytes };
-}
-
-function isDiskFull(error: unknown): boolean {
-  return error instanceof InstallerError && error.code === 'OCI_DISK_FULL';
-}
-
-function diskFull({ blobs }: BundleManifest, doneBytes: number, path: string, cause: unknown): InstallerError {
-  const total = blobs.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0);
-  return bundleError(
-    'DISK_FULL',
-    `the disk of ${dirname(resolve(path))} has become full: of ${formatSize(total)} ${formatSize(doneBytes)} are there, ${total - doneBytes} bytes are missing`,
-    'make room and run the same command again: it goes on where it stopped',
-    { cause },
-  );
 }
 
 /** A bundle, and which of its blobs may be taken from it. */

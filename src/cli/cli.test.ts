@@ -55,6 +55,7 @@ describe('wrong use', () => {
       ['cluster-create', '-c', 'f', '--output', 'xml'],
       'Allowed choices are auto, tty, plain, json',
     ],
+    ['a key for no bundle', ['precheck', '-c', 'f', '--key', 'k'], '--key and --signature go with --bundle'],
     ['an empty phase', ['cluster-create', '-c', 'f', '--skip-phase', 'a,'], 'An id is empty'],
   ])('%s ends with 2 and says what is meant', async (_name, args, text) => {
     const { exitCode, stdout, stderr } = await runTestCli(args);
@@ -71,6 +72,12 @@ describe('options', () => {
     await runTestCli(['cluster-create', ...args], { clusterCreate: (options) => ((seen = options), done) });
     return seen;
   }
+
+  it('name a bundle and how its signature is judged', async () => {
+    const seen = await createWith('-c', 'f', '--bundle', 'site.tar', '--key', 'k.pub', '--signature', 'always');
+
+    expect(seen?.bundle).toEqual({ path: 'site.tar', keyFile: 'k.pub', policy: 'always' });
+  });
 
   it('have defaults', async () => {
     expect(await createWith('-c', 'f.yaml')).toEqual({

@@ -16,6 +16,8 @@ function supplyAt(port: number): Supply {
     platforms: ['linux/amd64'],
     ports: new Map([['n1', port]]),
     imageDigest: (image) => `sha256:${image === pause ? 'aa' : 'bb'}`,
+    notes: [],
+    packages: () => undefined,
     file: (url) => (url.startsWith('https://dl.k8s.io/') ? { path: '/files/x', sha256: 'cc' } : undefined),
   };
 }

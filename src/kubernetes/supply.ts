@@ -4,6 +4,19 @@ import type { Host } from '../hosts/host.ts';
 import type { FetchAction } from '../ops/action.ts';
 import type { LocalService } from '../transport/publish.ts';
 
+/** A repository of packages in a bundle. */
+export interface SuppliedPackages {
+  /** Where the service has it, without a slash in front. */
+  readonly path: string;
+  /** Text of the keys that its packages are proven by. */
+  readonly key: string;
+  /** For apt only. */
+  readonly suites: readonly string[];
+  readonly components: readonly string[];
+  /** Of rpm: the index is signed, too. */
+  readonly signedIndex: boolean;
+}
+
 /** What hosts get everything from in this run, through their own connections: a bundle that is served by this process. */
 export interface Supply {
   /** For people: the bundle, and who signed it. */
@@ -16,6 +29,10 @@ export interface Supply {
   readonly ports: Map<string, number>;
   /** The digest that an image has in the bundle. */
   imageDigest(image: string): string | undefined;
+  /** The repository of a release and architecture (`debian-12-amd64`), where its packages can be proven. */
+  packages(name: string): SuppliedPackages | undefined;
+  /** What a reader should know of it. */
+  readonly notes: readonly string[];
   /** A file by its publisher's address: where the service has it, and its digest in hex. */
   file(url: string): { readonly path: string; readonly sha256: string } | undefined;
 }

@@ -35,6 +35,7 @@ export function connect(limiter: Limiter, options: ConnectPhaseOptions = {}): Cl
     async run(cluster, context) {
       const { supply } = cluster;
       if (supply !== undefined) {
+        for (const message of supply.notes) context.emitter.emit({ type: 'log', level: 'warning', message });
         context.emitter.emit({
           type: 'log',
           level: 'info',

@@ -1,7 +1,9 @@
 import type { HostSettingsConfig } from './host-settings.ts';
+import type { BundleExtras } from './bundle-extras.ts';
 import type { OsPackagesConfig } from './os-packages.ts';
 
 export type { HostSettingsConfig, PackageRepositories, PackageRepository } from './host-settings.ts';
+export type { BundleExtras, ChartSource, FileSource } from './bundle-extras.ts';
 export type { OsDistribution, OsPackagesConfig, OsRepository } from './os-packages.ts';
 
 /** Any value that JSON can hold; the free-form overrides are made of these. */
@@ -181,5 +183,6 @@ export interface ClusterConfig {
     readonly checks: ChecksConfig;
     readonly hostSettings: HostSettingsConfig;
     readonly osPackages: OsPackagesConfig;
+    readonly bundle: BundleExtras;
   };
 }

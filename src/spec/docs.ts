@@ -106,7 +106,7 @@ ${stringify(packagesExample, { flowCollectionPadding: true }).trimEnd()}
 
 - A name that no repository has ends the command, with all such names and where each stands.
 - Every index has to be signed by the key that is given; what \`allowUnsigned\` lets in is marked in the bundle.
-- The hosts are led to the repositories of the bundle with \`hostSettings.packageRepositories\`: docs/registry-mapping.md.
+- The hosts are led to the repositories of the bundle with \`hostSettings.packageRepositories\`: docs/registry-mapping.md; a run with --bundle takes from them by itself.
 `;
 
 /** The text of docs/cluster-file.md: the same for the same schema. */

@@ -49,6 +49,11 @@ describe('a valid file', () => {
             "catalogs": [],
             "mirrors": {},
           },
+          "bundle": {
+            "charts": [],
+            "files": [],
+            "images": [],
+          },
           "checks": {
             "ignore": [],
             "measure": [],

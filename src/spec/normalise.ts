@@ -48,6 +48,15 @@ export function normaliseClusterFile(file: ClusterFile, bases: PathBases): Clust
       osPackages: {
         distributions: spec.osPackages.distributions.map((one) => normaliseDistribution(one, bases)),
       },
+      bundle: {
+        images: spec.bundle.images,
+        files: spec.bundle.files,
+        charts: spec.bundle.charts.map(({ values, repository, ...chart }) => ({
+          ...chart,
+          repository: trimSlashes(repository),
+          ...withoutUndefined({ values: values === undefined ? undefined : resolvePath(values, bases) }),
+        })),
+      },
       artifacts: {
         mirrors: mapValues(spec.artifacts.mirrors, trimSlashes),
         catalogs: spec.artifacts.catalogs.map((path) => resolvePath(path, bases)),

@@ -19,6 +19,7 @@ import {
 import { checks } from './schema-checks.ts';
 import { hostSettings } from './schema-host-settings.ts';
 import { osPackages } from './schema-os-packages.ts';
+import { bundleExtras } from './schema-bundle.ts';
 import { byServer, freeForm, path, port, secretSource, text } from './schema-values.ts';
 
 export type * from './config.ts';
@@ -225,6 +226,7 @@ export const clusterFileSchema = z.strictObject({
         .prefault({})
         .describe('How the hosts are set up; docs/tuning.md has every change, and how it is undone.'),
       osPackages: osPackages.prefault({}).describe('Packages of the distributions that a bundle holds.'),
+      bundle: bundleExtras.prefault({}).describe('What a bundle holds for the site, beside what the cluster needs.'),
     })
     .describe('The wanted cluster.'),
 });

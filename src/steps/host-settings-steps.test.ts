@@ -222,7 +222,13 @@ describe('packagesStep', () => {
   }
 
   it('installs what is missing, once each, as a unit whose result is recorded', async () => {
-    const step = packagesStep({ id: 'p', manager: apt, clusterId: 'c1', tools, packages: ['jq', 'curl'] });
+    const step = packagesStep({
+      id: 'p',
+      source: { manager: apt, prepare: () => [] },
+      clusterId: 'c1',
+      tools,
+      packages: ['jq', 'curl'],
+    });
     const made = host([], 'ii  curl\nrc  jq\n');
 
     const [change] = await changesOn(made, step);
@@ -239,7 +245,13 @@ describe('packagesStep', () => {
   });
 
   it('plans nothing where all is there, and nothing where nobody knows', async () => {
-    const step = packagesStep({ id: 'p', manager: apt, clusterId: 'c1', tools, packages: [] });
+    const step = packagesStep({
+      id: 'p',
+      source: { manager: apt, prepare: () => [] },
+      clusterId: 'c1',
+      tools,
+      packages: [],
+    });
     expect(await converge(host([], ''), step)).toEqual(['install packages socat, iproute2 (for socat, tc, ss)']);
     expect(await converge(host(['/a/socat', '/a/tc', '/a/ss'], ''), step)).toEqual([]);
     const broken = host([], '');
@@ -353,7 +365,12 @@ describe('timeZoneStep', () => {
 
 describe('timeServersStep', () => {
   const chrony = { unit: 'chronyd.service', config: '/etc/chrony.conf' };
-  const step = timeServersStep({ id: 't', servers: ['a', 'b'], chrony, install: installAction(dnf, 'c1', ['chrony']) });
+  const step = timeServersStep({
+    id: 't',
+    servers: ['a', 'b'],
+    chrony,
+    install: () => [installAction(dnf, 'c1', ['chrony'])],
+  });
 
   function host(has: 'chrony' | 'timesyncd' | 'neither'): FakeHost {
     const unit = has === 'chrony' ? chrony.unit : 'systemd-timesyncd.service';

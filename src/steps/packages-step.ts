@@ -1,6 +1,6 @@
 import { blocked, changes, noChanges, type Step } from '../engine/step.ts';
-import type { PackageManager } from '../hosts/packages/index.ts';
-import type { LongAction } from '../ops/action.ts';
+import type { PackageManager, PackageSource } from '../hosts/packages/index.ts';
+import type { Action, LongAction } from '../ops/action.ts';
 import { commandQuery } from '../ops/query.ts';
 import { toolsQuery } from '../ops/tools-query.ts';
 import { customStep } from './edit-step.ts';
@@ -8,7 +8,7 @@ import { sha256 } from './file-step.ts';
 
 export interface PackagesStepInput {
   readonly id: string;
-  readonly manager: PackageManager;
+  readonly source: PackageSource;
   readonly clusterId: string;
   /** A tool that must be in the PATH, and the package that brings it. */
   readonly tools: readonly { readonly tool: string; readonly package: string }[];
@@ -17,7 +17,7 @@ export interface PackagesStepInput {
 
 /** Installs packages that are missing, and those of missing tools. What came by it is recorded, dependencies included. */
 export function packagesStep(input: PackagesStepInput): Step {
-  const { manager } = input;
+  const { manager } = input.source;
   const tools = toolsQuery(input.tools.map(({ tool }) => tool));
   const installed = commandQuery(manager.findInstalled(input.packages));
   const observe = [...(input.tools.length === 0 ? [] : [tools]), ...(input.packages.length === 0 ? [] : [installed])];
@@ -43,9 +43,14 @@ export function packagesStep(input: PackagesStepInput): Step {
     const why = lacking.length === 0 ? '' : ` (for ${lacking.map(({ tool }) => tool).join(', ')})`;
     return changes({
       summary: `install packages ${missing.join(', ')}${why}`,
-      actions: [installAction(manager, input.clusterId, missing)],
+      actions: installActions(input.source, input.clusterId, missing),
     });
   });
+}
+
+/** Whatever has to be there first, and the installation. */
+export function installActions(source: PackageSource, clusterId: string, names: readonly string[]): readonly Action[] {
+  return [...source.prepare(), installAction(source.manager, clusterId, names)];
 }
 
 /** As a transient unit: a broken connection neither ends nor doubles it. The same packages have the same unit in every run. */

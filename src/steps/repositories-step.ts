@@ -42,31 +42,35 @@ function keyPath(name: string): string {
 }
 
 /** Text of the one file with all repositories: deb822(5) for apt, INI for the others. */
-export function renderRepositories(manager: PackageManager['name'], list: readonly PackageRepository[]): string {
+export function renderRepositories(
+  manager: PackageManager['name'],
+  list: readonly PackageRepository[],
+  keyOf = keyPath,
+): string {
   const head = '# Written by the installer; installer reset and restore-host take it away.\n';
   const render = manager === 'apt-get' ? renderApt : renderRpm;
-  return `${head}${list.map(render).join('\n')}`;
+  return `${head}${list.map((repository) => render(repository, keyOf(repository.name))).join('\n')}`;
 }
 
-function renderApt({ name, url, suites, components, keyFile }: PackageRepository): string {
+function renderApt({ name, url, suites, components, keyFile }: PackageRepository, key: string): string {
   return [
     `X-Name: ${name}`,
     'Types: deb',
     `URIs: ${url}`,
     `Suites: ${suites.length === 0 ? './' : suites.join(' ')}`,
     ...(components.length === 0 ? [] : [`Components: ${components.join(' ')}`]),
-    keyFile === undefined ? 'Trusted: yes' : `Signed-By: ${keyPath(name)}`,
+    keyFile === undefined ? 'Trusted: yes' : `Signed-By: ${key}`,
     '',
   ].join('\n');
 }
 
-function renderRpm({ name, url, keyFile, signedIndex }: PackageRepository): string {
+function renderRpm({ name, url, keyFile, signedIndex }: PackageRepository, key: string): string {
   return [
     `[installer-${name}]`,
     `name=${name}`,
     `baseurl=${url}`,
     'enabled=1',
-    ...(keyFile === undefined ? ['gpgcheck=0'] : ['gpgcheck=1', `gpgkey=file://${keyPath(name)}`]),
+    ...(keyFile === undefined ? ['gpgcheck=0'] : ['gpgcheck=1', `gpgkey=file://${key}`]),
     ...(signedIndex ? ['repo_gpgcheck=1'] : []),
     '',
   ].join('\n');

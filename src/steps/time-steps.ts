@@ -44,7 +44,7 @@ export interface TimeServersInput {
   readonly servers: readonly string[];
   readonly chrony: { readonly unit: string; readonly config: string };
   /** Installs chrony; absent where nobody knows how. */
-  readonly install: Action | undefined;
+  readonly install: (() => readonly Action[]) | undefined;
 }
 
 const timesyncd = 'systemd-timesyncd.service';
@@ -83,7 +83,7 @@ export function timeServersStep(input: TimeServersInput): Step {
       path: input.chrony.config,
       content: renderChrony(input.servers),
       before: textOf(seen(config)),
-      first: hasChrony || input.install === undefined ? [] : [input.install],
+      first: hasChrony || input.install === undefined ? [] : input.install(),
     });
   });
 }

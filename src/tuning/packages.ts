@@ -1,4 +1,5 @@
 import { distroOf, packageManagerOf } from '../kubernetes/host-distro.ts';
+import { packageSourceOf } from '../kubernetes/package-source.ts';
 import { installableTools } from '../kubernetes/needed-tools.ts';
 import type { Member } from '../kubernetes/cluster.ts';
 import { blocked, type Step } from '../engine/step.ts';
@@ -42,9 +43,9 @@ export const packages: Tuning = {
     const wanted = settingsOf(cluster).packages;
     const tools = installableTools(member, cluster);
     if (wanted.length === 0 && tools.length === 0) return [];
-    const manager = packageManagerOf(member);
-    if (manager === undefined) return [noManager('packages', member)];
-    return [packagesStep({ id: 'packages', manager, clusterId: cluster.clusterId, tools, packages: wanted })];
+    const source = packageSourceOf(member, cluster);
+    if (source === undefined) return [noManager('packages', member)];
+    return [packagesStep({ id: 'packages', source, clusterId: cluster.clusterId, tools, packages: wanted })];
   },
 };
 

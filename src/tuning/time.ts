@@ -1,5 +1,6 @@
-import { distroOf, packageManagerOf } from '../kubernetes/host-distro.ts';
-import { installAction } from '../steps/packages-step.ts';
+import { distroOf } from '../kubernetes/host-distro.ts';
+import { packageSourceOf } from '../kubernetes/package-source.ts';
+import { installActions } from '../steps/packages-step.ts';
 import { timeServersStep, timeZoneStep } from '../steps/time-steps.ts';
 import { putBack, settingsOf, type Tuning } from './tuning.ts';
 
@@ -16,13 +17,13 @@ export const timeServers: Tuning = {
   steps(member, cluster) {
     const servers = settingsOf(cluster).ntp?.servers;
     if (servers === undefined) return [];
-    const manager = packageManagerOf(member);
+    const source = packageSourceOf(member, cluster);
     const chrony = distroOf(member)?.chrony ?? {
       package: 'chrony',
       unit: 'chronyd.service',
       config: '/etc/chrony.conf',
     };
-    const install = manager === undefined ? undefined : installAction(manager, cluster.clusterId, [chrony.package]);
+    const install = source && (() => installActions(source, cluster.clusterId, [chrony.package]));
     return [timeServersStep({ id: 'time-servers', servers, chrony, install })];
   },
 };

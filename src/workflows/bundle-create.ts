@@ -1,6 +1,7 @@
 import { arch } from 'node:process';
 import { runningBinary } from '../assets.ts';
-import { createBundle, type InstallerBinary } from '../bundle/create.ts';
+import { createBundle } from '../bundle/create.ts';
+import type { InstallerBinary } from '../bundle/installer-binary.ts';
 import { readPrivateKey } from '../bundle/signature.ts';
 import { readRepositoryKey } from './bundle-repository-key.ts';
 import { formatWritten } from '../bundle/write-bundle.ts';

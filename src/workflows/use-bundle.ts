@@ -1,6 +1,6 @@
 import { loadCatalogs } from '../artifacts/load-catalogs.ts';
 import { checkClosedWorld, needsOf, whoTakes } from '../bundle/closed-world.ts';
-import { architecturesOf } from '../bundle/create.ts';
+import { architecturesOf } from '../bundle/platforms.ts';
 import { resolveHops } from '../bundle/hops.ts';
 import { refuseDelta } from '../bundle/push.ts';
 import { openSupply } from '../bundle/supply.ts';

@@ -2,7 +2,7 @@ import { spawn, type ChildProcess } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { once } from 'node:events';
 import { createReadStream, createWriteStream } from 'node:fs';
-import { copyFile, readFile, rm, writeFile } from 'node:fs/promises';
+import { copyFile, link, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { pipeline } from 'node:stream/promises';
@@ -15,8 +15,11 @@ import { labDown } from '../lab/down.ts';
 import { killConnections, must } from '../lab/faults/index.ts';
 import type { LabHost } from '../lab/host.ts';
 import { labUp, type Lab } from '../lab/lab.ts';
+import type { LabUpstream } from '../lab/lab-upstream.ts';
+import type { CatalogFile, ClusterFile } from './bundle-files.ts';
 import { installerBinary, startInstaller, type InstallerResult } from './installer.ts';
 import { describe, seconds } from './stage.ts';
+import { writeVariant } from './support.ts';
 
 /** A cluster out of one file: made from the lab's upstream, which the host then cannot reach any more. */
 const unavailable = labUnavailable();
@@ -33,16 +36,23 @@ interface Item {
 
 suite.skipIf(unavailable !== undefined)(title, { timeout: 600_000 }, () => {
   let lab: Lab;
+  let apt: LabUpstream['apt'];
   let host: LabHost;
   let binary: string;
   let bundle: string;
+  /** The cluster file that the bundle is made from. */
+  let site: string;
   let server: ChildProcess | undefined;
   let latest = '';
 
   beforeAll(async () => {
     await labDown(name, () => undefined);
     const built = await installerBinary();
-    lab = await labUp({ name, hosts: 1, minors: ['1.36', upgradeTo], log: (line) => console.log(`      ${line}`) });
+    const log = (line: string): void => console.log(`      ${line}`);
+    const up = await labUp({ name, hosts: 1, minors: ['1.36', upgradeTo], log });
+    if (!up.upstream) throw new Error('the lab has no upstream');
+    lab = up;
+    apt = up.upstream.apt;
     host = lab.host('node1');
     binary = join(lab.dir, 'installer');
     await copyFile(built, binary);
@@ -79,8 +89,19 @@ suite.skipIf(unavailable !== undefined)(title, { timeout: 600_000 }, () => {
       const { spec } = parse(await readFile(join(lab.dir, path), 'utf8')) as CatalogFile;
       if (spec.minor === upgradeTo) latest = spec.defaultVersion ?? Object.keys(spec.kubernetes)[0] ?? '';
     }
+    const { url, suite: aptSuite, component, keyFile } = apt;
+    site = await writeVariant(lab, 'site', (config) => {
+      const { spec } = config as unknown as ClusterFile;
+      for (const entry of spec.hosts) entry['roles'] = ['control-plane', 'worker'];
+      const repositories = [{ url, suites: [aptSuite], components: [component], keyFile }];
+      spec.osPackages = { distributions: [{ id: 'debian', version: '12', repositories }] };
+      spec.hostSettings = { installTools: 'all' };
+    });
+    const key = join(lab.dir, 'repository.key');
+    await run('bundle', 'keygen', key, '--repository');
+    const platform = ['--platform', 'linux/amd64', '--upgrade-to', latest, '--repository-key', key];
     const create = (file: string): Promise<InstallerResult> =>
-      run('bundle', 'create', '-c', lab.configFile, '-o', file, '--platform', 'linux/amd64', '--upgrade-to', latest);
+      run('bundle', 'create', '-c', site, '-o', file, ...platform);
     const first = await create(bundle);
     const second = await create(`${bundle}.again`);
 
@@ -140,6 +161,12 @@ suite.skipIf(unavailable !== undefined)(title, { timeout: 600_000 }, () => {
       expect(found?.repoDigests, reference).toContain(`${reference.replace(/:[^:/]*$/, '')}@${digest}`);
     }
     console.log(`      ${images.length} images pulled from the served bundle`);
+    // The file itself is an archive of images, too.
+    await link(bundle, join(host.root, 'bundle.tar'));
+    await must(host, ['ctr', '-n', 'imported', 'images', 'import', '--no-unpack', '/bundle.tar']);
+    const imported = (await must(host, ['ctr', '-n', 'imported', 'images', 'ls', '-q'])).stdout.split('\n');
+    expect(images.filter((image) => !imported.includes(image.name))).toEqual([]);
+    await rm(join(host.root, 'bundle.tar'));
   });
 
   test('is refused before a host is touched where it is not what it should be', async () => {
@@ -172,12 +199,10 @@ suite.skipIf(unavailable !== undefined)(title, { timeout: 600_000 }, () => {
   test('reaches hosts through SSH alone, over a killed installer and lost connections', async () => {
     server?.kill('SIGTERM');
     await host.reset();
-    const config = parse(await readFile(lab.configFile, 'utf8')) as ClusterFile;
-    for (const entry of config.spec.hosts) entry['roles'] = ['control-plane', 'worker'];
-    const file = join(lab.dir, 'alone.yaml');
-    await writeFile(file, stringify(config));
+    // What is missing on the host comes from the bundle too, and apt is not told anything for good.
+    await must(host, 'apt-get -q -y purge socat && rm -rf /var/lib/apt/lists/*');
     await must(host, `iptables -I OUTPUT -d ${lab.address} -m conntrack --ctstate NEW -j REJECT`);
-    const create = ['cluster-create', '-c', file, '--bundle', bundle];
+    const create = ['cluster-create', '-c', site, '--bundle', bundle];
     const begins = (phase: string) => (event: RunEvent) => event.type === 'step.planned' && event.phase === phase;
 
     const killed = startInstaller(binary, create, { stateDir: lab.dir });
@@ -200,11 +225,13 @@ suite.skipIf(unavailable !== undefined)(title, { timeout: 600_000 }, () => {
     // Nothing of the way remains where containerd or a later run looks.
     const left = await host.exec(['grep', '-rl', '127.0.0.1', '/etc/containerd/certs.d']);
     expect(left.stdout).toBe('');
+    await must(host, 'command -v socat');
+    expect((await must(host, 'ls /var/lib/apt/lists')).stdout).toBe('');
     for (const more of [['--bundle', bundle], []]) {
-      const again = await run('cluster-create', '-c', file, ...more);
+      const again = await run('cluster-create', '-c', site, ...more);
       expect([describe(again), again.finished?.changes]).toEqual(['exit 0, ok', 0]);
     }
-    const drift = await run('diff', '-c', file, '--bundle', bundle);
+    const drift = await run('diff', '-c', site, '--bundle', bundle);
     expect(drift.exitCode).toBe(0);
   });
 
@@ -219,16 +246,3 @@ suite.skipIf(unavailable !== undefined)(title, { timeout: 600_000 }, () => {
     expect(error?.remedy).toContain('installer bundle serve');
   });
 });
-
-interface ClusterFile {
-  spec: {
-    hosts: Record<string, unknown>[];
-    kubernetes: { version?: string };
-    runtime: { registries: Record<string, unknown> };
-    artifacts: { mirrors: Record<string, string>; catalogs: string[] };
-  };
-}
-
-interface CatalogFile {
-  spec: { minor: string; defaultVersion?: string; kubernetes: Record<string, unknown> };
-}

@@ -21,7 +21,7 @@ import { serveRegistry, type ServedRegistry } from '../../src/oci/serve.ts';
 import { bothPlatforms, openSite, versions, type Site } from '../support/bundle/site.ts';
 import { startCuttingProxy, type CuttingProxy } from '../support/oci/cutting-proxy.ts';
 import { TestRegistry } from '../support/oci/registry.ts';
-import { findSkopeo, isMissing, pathOf } from '../support/oci/tools.ts';
+import { findCrane, findSkopeo, isMissing, pathOf } from '../support/oci/tools.ts';
 
 let dir: string;
 let site: Site;
@@ -252,6 +252,24 @@ it('lays its contents out as files and as an image layout', async () => {
     code: 'BUNDLE_ITEM_UNKNOWN',
   });
   expect((await readdir(out)).sort()).toEqual(['files', 'images']);
+});
+
+const crane = await findCrane();
+it.skipIf(isMissing('crane takes what is extracted', crane))('is pushed by crane after it was extracted', async () => {
+  const path = join(dir, 'site.tar');
+  await site.create({ path, platforms: bothPlatforms });
+  bundle = await openBundle(path);
+  await extractBundle(bundle, join(dir, 'out'));
+  target = await new TestRegistry().start();
+  const layout = join(dir, 'out/images');
+
+  await promisify(execFile)(pathOf(crane), ['push', '--insecure', '--index', layout, `${target.host}/all:v1`]);
+
+  const images = bundle.manifest.items.filter(({ kind }) => kind === 'image');
+  const there = [...target.manifests.keys()];
+  expect(images.filter(({ digest }) => !there.includes(`all@${digest}`) && !there.includes(`all:${digest}`))).toEqual(
+    [],
+  );
 });
 
 const skopeo = await findSkopeo();

@@ -1,9 +1,14 @@
 import { apt } from './apt.ts';
 import { dnf, yum } from './dnf.ts';
-import { type PackageManager, type PackageManagerName, packageManagerNames } from './package-manager.ts';
+import {
+  type PackageManager,
+  type PackageManagerName,
+  type PackageSource,
+  packageManagerNames,
+} from './package-manager.ts';
 import { zypper } from './zypper.ts';
 
-export { packageManagerNames, type PackageManager };
+export { packageManagerNames, type PackageManager, type PackageSource };
 
 const managers: Readonly<Record<PackageManagerName, PackageManager>> = { 'apt-get': apt, dnf, yum, zypper };
 

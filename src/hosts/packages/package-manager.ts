@@ -1,3 +1,4 @@
+import type { Action } from '../../ops/action.ts';
 import type { PackagesCommands } from '../../ops/record.ts';
 
 export const packageManagerNames = ['apt-get', 'dnf', 'yum', 'zypper'] as const;
@@ -18,4 +19,11 @@ export interface PackageManager {
   install(names: readonly string[]): readonly string[];
   /** Removes these packages with their configuration, and nothing besides. */
   remove(names: readonly string[]): readonly string[];
+}
+
+/** How packages come to a host. */
+export interface PackageSource {
+  readonly manager: PackageManager;
+  /** Done before it installs. */
+  prepare(): readonly Action[];
 }
