@@ -5,7 +5,10 @@ import { describe, expect, it } from 'vitest';
 import { runTestCli } from '../../test/support/cli.ts';
 import { hostFinished, hostStarted, runFinished, runStarted } from '../../test/support/run-events.ts';
 import { programVersion } from '../assets.ts';
+import { checks } from '../checks/index.ts';
 import { InstallerError, InstallerErrors, InternalError } from '../errors.ts';
+import { createLimiter } from '../lib/concurrency.ts';
+import { clusterCreatePhases } from '../workflows/cluster-create.ts';
 import type { ClusterCreateOptions, ResetOptions } from './context.ts';
 
 const done = Promise.resolve({ exitCode: 0 } as const);
@@ -31,6 +34,18 @@ describe('help and version', () => {
     expect(exitCode).toBe(0);
     expect(stdout).toMatch(/^Usage: installer[\s\S]*\nExamples:\n {2}\$ installer /);
     expect(stderr).toBe('');
+  });
+
+  it('names checks and phases in examples that there are, and no default that says nothing', async () => {
+    const { stdout } = await runTestCli(['cluster-create', '--help']);
+    const named = (option: string): string[] =>
+      [...stdout.matchAll(new RegExp(`${option} ([a-z-]+)`, 'g'))].flatMap((match) => match[1] ?? []);
+
+    expect(checks.map(({ id }) => id)).toEqual(expect.arrayContaining(named('--ignore-check')));
+    const phases = clusterCreatePhases(createLimiter(1), 'r1', 'kubeconfig').map(({ id }) => id);
+    expect(phases).toEqual(expect.arrayContaining(named('--skip-phase')));
+    expect([named('--ignore-check').length, named('--skip-phase').length]).toEqual([1, 1]);
+    expect(stdout).not.toMatch(/default: (false|\[\])/);
   });
 
   it('shows the help, and fails, without a command', async () => {

@@ -1,4 +1,4 @@
-import { Command } from 'commander';
+import { Command, Help, type Option } from 'commander';
 import { programVersion } from '../assets.ts';
 import { addAsset } from './commands/asset.ts';
 import { addBundle } from './commands/bundle.ts';
@@ -20,7 +20,7 @@ export function createProgram(context: CliContext): Command {
     .helpOption('-h, --help', 'show help')
     .helpCommand('help [command]', 'show help for a command')
     .showSuggestionAfterError(true)
-    .configureHelp({ showGlobalOptions: true })
+    .configureHelp({ showGlobalOptions: true, optionDescription: describeOption })
     .configureOutput({ writeOut: context.stdout, writeErr: context.stderr })
     .exitOverride()
     .addHelpText(
@@ -40,4 +40,12 @@ Exit codes: 0 done, 1 defect, 2 wrong use or file, 3 precheck failed, 4 operatio
   addBundle(program, context);
   addAsset(program, context);
   return program;
+}
+
+/** A default of `false` or of an empty list says nothing that the description does not. */
+function describeOption(option: Option): string {
+  const value: unknown = option.defaultValue;
+  const isSilent = value === false || (Array.isArray(value) && value.length === 0);
+  const shown = isSilent ? (Object.create(option, { defaultValue: { value: undefined } }) as Option) : option;
+  return new Help().optionDescription(shown);
 }

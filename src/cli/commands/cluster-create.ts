@@ -31,7 +31,7 @@ export function addClusterCreate(program: Command, context: CliContext): void {
         'installer cluster-create -c clusterConfig.yaml',
         'installer cluster-create -c clusterConfig.yaml --dry-run',
         'installer cluster-create -c clusterConfig.yaml --bundle site.bundle.tar --key site.pub',
-        'installer cluster-create -c clusterConfig.yaml --ignore-check memory-size --skip-phase install-addons',
+        'installer cluster-create -c clusterConfig.yaml --ignore-check memory --skip-phase verify-cluster',
         'installer cluster-create -c clusterConfig.yaml --output json > events.jsonl',
       ]),
     )
