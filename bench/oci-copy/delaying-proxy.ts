@@ -9,6 +9,8 @@ const delayMs = Number(delay);
 
 createServer({ pauseOnConnect: true, noDelay: true }, (client) => {
   const upstream = connect({ host, port: Number(targetPort), noDelay: true });
+  client.on('error', () => upstream.destroy());
+  upstream.on('error', () => client.destroy());
   setTimeout(() => {
     pass(client, upstream);
     pass(upstream, client);
@@ -25,7 +27,6 @@ function pass(from: Socket, to: Socket): void {
     }, delayMs);
   });
   from.on('end', () => setTimeout(() => to.end(), delayMs));
-  from.on('error', () => to.destroy());
   from.on('close', () => setTimeout(() => to.destroy(), delayMs));
   from.resume();
 }

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
-import { mkdtemp, readdir, rm } from 'node:fs/promises';
+import { mkdtemp, open, readdir, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, it } from 'vitest';
@@ -106,6 +106,30 @@ it('asks for one manifest each, one size each, and each blob once', async () => 
   expect(site.registry.count('HEAD')).toBe(0);
   expect(site.registry.count('GET', '/blobs/')).toBe(manifest.blobs.length - 2 * images - binaries - 1);
   expect(site.files.asked.length).toBe(2 * binaries);
+});
+
+it('asks one request an image where the same bundle is there, and the registry for what that one has damaged', async () => {
+  site = await openSite(dir);
+  const path = join(dir, 'site.tar');
+  const { manifest } = await site.create({ path });
+  const images = manifest.items.filter(({ kind }) => kind === 'image');
+
+  site.registry.asked.length = 0;
+  await site.create({ path });
+  expect(site.registry.count('GET', '/manifests/')).toBe(images.length);
+  expect(site.registry.count('GET', '/blobs/')).toBe(0);
+
+  const bundle = await openBundle(path);
+  const child = images[0]?.blobs.find((digest) => digest !== images[0]?.digest) ?? 'sha256:';
+  const at = bundle.plan.blobs.get(child)?.offset ?? 0;
+  await bundle.close();
+  const file = await open(path, 'r+');
+  await file.write(Buffer.from('?'), 0, 1, at);
+  await file.close();
+  site.registry.asked.length = 0;
+  await site.create({ path });
+  expect(site.registry.count('GET', `/manifests/${child}`)).toBe(1);
+  expect(site.registry.count('GET', '/manifests/')).toBe(images.length + 1);
 });
 
 it('wants to be told to take what nobody has pinned, and marks it', async () => {
