@@ -118,7 +118,8 @@ suite.skipIf(unavailable !== undefined)(title, { timeout: 300_000 }, () => {
 
   test('what was opened is open after a reboot, and reset puts the very rules back', async () => {
     await rebootAll();
-    const again = await run('prepare', open);
+    // It waits until the cluster works again: what is still starting would be in the way of a reset.
+    const again = await run('cluster-create', open);
 
     expect([describe(again), planned(again)]).toEqual(['exit 0, ok', []]);
     expect(await reached(30_080)).toEqual([true, true]);
