@@ -1,4 +1,4 @@
-import { belongsToCluster, isControlPlane, type Cluster, type Member } from '../../kubernetes/cluster.ts';
+import { belongsToCluster, isControlPlane, type Cluster } from '../../kubernetes/cluster.ts';
 import type { ClusterCheck } from '../check.ts';
 import { namesOf } from './blame.ts';
 
