@@ -83,6 +83,8 @@ const isMet = report(
 );
 process.exitCode = isMet ? 0 : 1;
 await prepared.close();
+link?.close();
+link = undefined;
 
 async function measure(peer: Peer, group: Group): Promise<void> {
   if (peer.commands[group] === undefined) return;
