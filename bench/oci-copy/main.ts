@@ -15,7 +15,7 @@ import { runMeasured } from '../lib/measured-process.ts';
 import { imageCount } from './images.ts';
 import { groups, listPeers, type Group, type Peer } from './peers.ts';
 import { prepare } from './prepare.ts';
-import { startRegistry } from './registry.ts';
+import { startRegistry, type BenchRegistry } from './registry.ts';
 import { loopbackGoals, report, slowGoals, type Sample } from './report.ts';
 import { openSlowLink, type SlowLink } from './slow-link.ts';
 
@@ -44,10 +44,13 @@ if (isMissing('bench of copies', ...Object.values(tools))) process.exit(0);
 
 const dir = mkdtempSync(join(process.env['BENCH_DIR'] ?? tmpdir(), 'oci-bench-'));
 let link: SlowLink | undefined;
+let registry: BenchRegistry | undefined;
 process.on('exit', () => {
+  registry?.kill();
   link?.close();
   rmSync(dir, { recursive: true, force: true });
 });
+for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => process.exit(1));
 const registryOptions = { binary: pathOf(tools.registry), dir, port };
 const prepared = await prepare(dir, registryOptions);
 if (isSlow) link = await openSlowLink(port);
@@ -80,6 +83,8 @@ const isMet = report(
 );
 process.exitCode = isMet ? 0 : 1;
 await prepared.close();
+link?.close();
+link = undefined;
 
 async function measure(peer: Peer, group: Group): Promise<void> {
   if (peer.commands[group] === undefined) return;
@@ -92,7 +97,7 @@ async function measure(peer: Peer, group: Group): Promise<void> {
   mkdirSync(work);
   // What the removal left to the disk shall not slow the next one down.
   execFileSync('sync');
-  const registry = await startRegistry(storage, { ...registryOptions, address: link?.address, prefix: link?.prefix });
+  registry = await startRegistry(storage, { ...registryOptions, address: link?.address, prefix: link?.prefix });
   try {
     for (const step of [group, `${group} again`] as const) {
       const command = peer.commands[step];
@@ -115,5 +120,6 @@ async function measure(peer: Peer, group: Group): Promise<void> {
     }
   } finally {
     await registry.stop();
+    registry = undefined;
   }
 }

@@ -109,7 +109,7 @@ export function listPeers(given: Commands): readonly Peer[] {
           'create',
           sync(
             'create',
-            indexes.map((index) => [name(index), `ocidir://layout/app${index}:v1`]),
+            indexes.map((index) => [name(index), `ocidir://layout:app${index}`]),
           ),
         ),
         ...twice(
