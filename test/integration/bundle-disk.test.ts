@@ -22,7 +22,7 @@ describe.skipIf(!isRoot)(title, () => {
     dir = await mkdtemp(join(tmpdir(), 'bundle-disk-'));
     disk = join(dir, 'disk');
     await mkdir(disk);
-    site = await openSite(dir, { layerBytes: 1_000_000, fileBytes: 200_000 });
+    site = await openSite(dir, { layerBytes: 4_000_000, fileBytes: 200_000 });
   });
   afterEach(async () => {
     await run('umount', [disk]);

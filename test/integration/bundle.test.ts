@@ -120,7 +120,9 @@ it('asks one request an image where the same bundle is there, and the registry f
   expect(site.registry.count('GET', '/blobs/')).toBe(0);
 
   const bundle = await openBundle(path);
-  const child = images[0]?.blobs.find((digest) => digest !== images[0]?.digest) ?? 'sha256:';
+  const top = await bundle.store.readManifest(parseReference(images[0]?.name ?? ''));
+  const { manifests } = JSON.parse(top.bytes.toString()) as { manifests: { digest: `sha256:${string}` }[] };
+  const child = manifests.find(({ digest }) => bundle.plan.blobs.has(digest))?.digest ?? 'sha256:';
   const at = bundle.plan.blobs.get(child)?.offset ?? 0;
   await bundle.close();
   const file = await open(path, 'r+');
