@@ -13,6 +13,8 @@ const keepaliveCountMax = 3;
 /** A client that is logged in. */
 export interface SshConnection {
   readonly client: Client;
+  /** The byte stream below it. */
+  readonly sock: Duplex;
   /** Why the connection ended; undefined while it lives or where it ended in order. */
   readonly lastError: Error | undefined;
   readonly closed: boolean;
@@ -92,6 +94,7 @@ export async function logIn(
   }
   return {
     client,
+    sock,
     get lastError() {
       return state.lastError;
     },
