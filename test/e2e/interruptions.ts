@@ -28,17 +28,18 @@ function initPlan(result: InstallerResult): string[] {
 
 /**
  * Waits until kubeadm works on the host that a test looks at, and stops it there: an act that is over before the next run
- * looks would prove nothing. Its checks before the work are let pass, because some of them do not survive to stand still: kubeadm
- * then fails, and the next run rightly begins anew. Throws where the installer ends before.
+ * looks would prove nothing. The checks of kubeadm init are let pass, because some of them do not survive to stand still: it then
+ * fails, and the next run rightly begins anew. Throws where the installer ends before.
  */
 async function frozenKubeadm(stage: Stage, running: RunningInstaller, subcommand: 'init' | 'join'): Promise<Undo> {
   const host = subcommand === 'init' ? 'node1' : 'node2';
-  // kubeadm's first file, with init as with join.
   const caFile = join(stage.lab.host(host).root, 'etc/kubernetes/pki/ca.crt');
+  // The first file that kubeadm init makes. A join that has made files has stopped kubelet, and then the next run waits for its end.
+  const isAtWork = (): boolean => subcommand === 'join' || existsSync(caFile);
   const isEnded = { value: false };
   void running.done.then(() => (isEnded.value = true));
   await waitUntil(`kubeadm ${subcommand}`, 300_000, () => {
-    if (stage.sampler.running(subcommand).includes(host) && existsSync(caFile)) return true;
+    if (stage.sampler.running(subcommand).includes(host) && isAtWork()) return true;
     if (isEnded.value) throw new Error(`the installer ended before kubeadm ${subcommand} ran`);
     return false;
   });
