@@ -3,11 +3,10 @@ import { existsSync, readFileSync, writeSync } from 'node:fs';
 import { open, readFile, rename, rm, stat, type FileHandle } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { hashFor, type Digest } from '../oci/digest.ts';
+import { fillBlob, isWrongContent } from '../oci/fill-blob.ts';
 import { absent } from '../oci/layout-files.ts';
 import type { BlobDescriptor } from '../oci/manifest.ts';
 import type { OpenFrom, PutBlobOptions, PutBlobResult } from '../oci/store.ts';
-import { checkBlob } from '../oci/verify.ts';
-import { writeFrom } from '../oci/write-partial.ts';
 import { bundleError } from './bundle-errors.ts';
 import { diskTooSmall, freeBytesOf } from './free-space.ts';
 import { makeParts, partPaths, type PartedFile } from './parted-file.ts';
@@ -125,7 +124,7 @@ function partialBundle(partial: Partial, done: Map<string, number>, unlock: () =
           note(blob.digest, bytes);
         });
       } catch (error) {
-        if (isContent(error)) note(blob.digest, 0);
+        if (isWrongContent(error)) note(blob.digest, 0);
         throw error;
       }
       note(blob.digest, blob.sizeBytes);
@@ -156,38 +155,24 @@ async function fill(
   blob: BlobDescriptor,
   startByte: number,
   openFrom: OpenFrom,
-  { signal, onBytes, onStart, from = 'the source' }: PutBlobOptions,
+  options: PutBlobOptions,
   note: (bytes: number) => void,
 ): Promise<void> {
-  const hash = hashFor(blob.digest);
-  if (startByte > 0) {
-    await file.digest(hash, { startByte: offset, endByte: offset + startByte }, signal);
-  }
-  const check = checkBlob(blob, from, startByte, hash);
-  onStart?.(startByte);
-  if (startByte === blob.sizeBytes) return;
-  const source = await openFrom(startByte, { signal });
-  await writeFrom(
-    source,
-    startByte,
-    (chunk) => {
-      check.take(chunk);
-      onBytes?.(chunk.length);
+  await fillBlob(
+    {
+      startByte,
+      hashBefore: (hash) => file.digest(hash, { startByte: offset, endByte: offset + startByte }, options.signal),
+      async write(bytes, position) {
+        await file.write([bytes], offset + position);
+        const end = position + bytes.length;
+        // Noted after it is written: the journal never says more than the file holds.
+        if (end < blob.sizeBytes) note(end);
+      },
     },
-    async (bytes, position) => {
-      await file.write([bytes], offset + position);
-      const end = position + bytes.length;
-      // Noted after it is written: the journal never says more than the file holds.
-      if (end < blob.sizeBytes) note(end);
-    },
+    blob,
+    openFrom,
+    options,
   );
-  check.finish();
-}
-
-const contentCodes: readonly string[] = ['OCI_WRONG_DIGEST', 'OCI_WRONG_SIZE', 'OCI_PARTIAL_DAMAGED'];
-
-function isContent(error: unknown): boolean {
-  return contentCodes.includes((error as { code?: string }).code ?? '');
 }
 
 /** Two plans of one key put the same bytes in the same places. */

@@ -1,16 +1,14 @@
 import { constants } from 'node:fs';
 import { mkdir, open, rename, rm, stat, writeFile, type FileHandle } from 'node:fs/promises';
 import { join } from 'node:path';
-import { InstallerError } from '../errors.ts';
-import { hashFor, splitDigest, type Digest } from './digest.ts';
+import { splitDigest, type Digest } from './digest.ts';
+import { fillBlob, isWrongContent } from './fill-blob.ts';
 import { absent, directoryFiles, readChunkBytes } from './layout-files.ts';
 import { layoutMarker, namedEntry, parseLayoutIndex, renderLayoutIndex, withEntry } from './layout-index.ts';
 import { blobPath, createLayoutReader, readLayoutIndex } from './layout-reader.ts';
 import { parseManifest, type BlobDescriptor, type Descriptor } from './manifest.ts';
 import { formatReference } from './reference.ts';
 import type { OciStore, OpenFrom, PutBlobOptions, PutBlobResult, WritableOciStore } from './store.ts';
-import { checkBlob } from './verify.ts';
-import { writeFrom } from './write-partial.ts';
 
 /** Opens a directory that is an OCI image layout, for reading. OCI_LAYOUT_INVALID where it is none. */
 export async function openLayout(dir: string): Promise<OciStore> {
@@ -93,8 +91,7 @@ async function putBlob(
     await fill(file, blob, openFrom, options);
   } catch (error) {
     await file.close();
-    // Wrong contents are of no use to anybody; of a lost connection the part that came is.
-    if (isContent(error)) await rm(partial, { force: true });
+    if (isWrongContent(error)) await rm(partial, { force: true });
     throw error;
   }
   await file.close();
@@ -106,41 +103,29 @@ async function fill(
   file: FileHandle,
   blob: BlobDescriptor,
   openFrom: OpenFrom,
-  { signal, onBytes, onStart, from = 'the source' }: PutBlobOptions,
+  options: PutBlobOptions,
 ): Promise<void> {
   const { size } = await file.stat();
   const startByte = size > blob.sizeBytes ? 0 : size;
   if (startByte !== size) await file.truncate(0);
-  const hash = hashFor(blob.digest);
-  if (startByte > 0) {
-    const before = file.createReadStream({
-      start: 0,
-      end: startByte - 1,
-      autoClose: false,
-      highWaterMark: readChunkBytes,
-    });
-    for await (const chunk of before as AsyncIterable<Buffer>) hash.update(chunk);
-  }
-  const check = checkBlob(blob, from, startByte, hash);
-  onStart?.(startByte);
-  if (startByte === blob.sizeBytes) return;
-  const source = await openFrom(startByte, { signal });
-  await writeFrom(
-    source,
-    startByte,
-    (chunk) => {
-      check.take(chunk);
-      onBytes?.(chunk.length);
+  await fillBlob(
+    {
+      startByte,
+      async hashBefore(hash) {
+        const before = file.createReadStream({
+          start: 0,
+          end: startByte - 1,
+          autoClose: false,
+          highWaterMark: readChunkBytes,
+        });
+        for await (const chunk of before as AsyncIterable<Buffer>) hash.update(chunk);
+      },
+      write: (bytes, position) => writeWholly(file, bytes, position),
     },
-    (bytes, position) => writeWholly(file, bytes, position),
+    blob,
+    openFrom,
+    options,
   );
-  check.finish();
-}
-
-const contentCodes: readonly string[] = ['OCI_WRONG_DIGEST', 'OCI_WRONG_SIZE', 'OCI_PARTIAL_DAMAGED'];
-
-function isContent(error: unknown): boolean {
-  return error instanceof InstallerError && contentCodes.includes(error.code);
 }
 
 async function sizeOf(path: string): Promise<number | undefined> {

@@ -55,18 +55,7 @@ export function debOf(nameAndVersion: string, fields: Readonly<Record<string, st
   const entry = Object.entries(all)
     .map(([field, value]) => `${field}: ${value}\n`)
     .join('');
-  return {
-    name,
-    version,
-    architecture,
-    filename,
-    url: '',
-    sizeBytes: filename.length,
-    sha256,
-    reason: 'requested',
-    requestedAs: [name],
-    entry,
-  };
+  return resolved({ name, version, architecture, filename, sha256, entry });
 }
 
 /** A made-up package of rpm: `name version-release`, and what it provides and requires, as `name` or `name GE 1.0-1`. */
@@ -102,18 +91,15 @@ export function rpmOf(
     ${files.map((file) => `<file>${file}</file>`).join('')}
   </format>
 </package>`;
-  return {
-    name,
-    version,
-    architecture,
-    filename,
-    url: '',
-    sizeBytes: filename.length,
-    sha256,
-    reason: 'requested',
-    requestedAs: [name],
-    entry,
-  };
+  return resolved({ name, version, architecture, filename, sha256, entry });
+}
+
+/** Asked for by its name; its size is that of its name. */
+function resolved(
+  made: Pick<ResolvedPackage, 'name' | 'version' | 'architecture' | 'filename' | 'sha256' | 'entry'>,
+): ResolvedPackage {
+  const { name, filename } = made;
+  return { ...made, url: '', sizeBytes: filename.length, reason: 'requested', requestedAs: [name] };
 }
 
 function renderEntries(list: string, items: readonly string[]): string {
