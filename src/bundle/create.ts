@@ -1,4 +1,6 @@
 import type { KeyObject } from 'node:crypto';
+import { realpath } from 'node:fs/promises';
+import { resolve } from 'node:path';
 import { programVersion } from '../assets.ts';
 import { loadCatalogs } from '../artifacts/load-catalogs.ts';
 import { digestOf, type Digest } from '../oci/digest.ts';
@@ -15,6 +17,7 @@ import { imageNeeds, withExtras } from './extras.ts';
 import { resolveHops } from './hops.ts';
 import { installerSource, type InstallerBinary } from './installer-binary.ts';
 import { byDigest, type BundleItem, type BundleManifest } from './manifest.ts';
+import { findParts } from './parted-file.ts';
 import { architecturesOf } from './platforms.ts';
 import { registryAccess } from './registries.ts';
 import type { ResolvedCharts } from './resolve-charts.ts';
@@ -61,6 +64,7 @@ export async function createBundle(options: CreateOptions): Promise<WriteResult>
   const { config, signal, patience, env, onNote } = options;
   const platforms = options.platforms.toSorted();
   await checkFolder(options.path);
+  if (options.deltaFrom !== undefined) await checkApart(options.path, options.deltaFrom);
   const hops = resolveHops(await loadCatalogs(config), config, architecturesOf(platforms), options.upgradeTo);
   for (const note of new Set(hops.flatMap(({ notes }) => notes))) onNote(note);
   const access = await registryAccess(config, env, options.addSecret);
@@ -150,6 +154,19 @@ export function draftOf(
 export interface BaseContents {
   readonly manifest: Digest;
   readonly blobs: ReadonlySet<Digest>;
+}
+
+/** A delta in the place of its base would leave nobody who has the rest. BUNDLE_OUT (exit code 2). */
+async function checkApart(path: string, basePath: string): Promise<void> {
+  const realPaths = async (name: string): Promise<readonly string[]> =>
+    Promise.all((await findParts(name)).map((part) => realpath(part).catch(() => resolve(part))));
+  const base = await realPaths(basePath);
+  if (!(await realPaths(path)).some((part) => base.includes(part))) return;
+  throw bundleUsage(
+    'OUT',
+    `${path} is the bundle that --delta-from names: the delta would take its place, and nothing else has what it leaves out`,
+    'give another name to -o',
+  );
 }
 
 async function readBase(path: string): Promise<BaseContents> {

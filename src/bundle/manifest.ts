@@ -1,7 +1,8 @@
 import { z } from 'zod';
 import { messageOf } from '../errors.ts';
 import { digestOf, isDigest, type Digest } from '../oci/digest.ts';
-import type { BlobDescriptor } from '../oci/manifest.ts';
+import type { BlobDescriptor, Platform } from '../oci/manifest.ts';
+import { parsePlatform } from '../oci/platform.ts';
 import { bundleUsage, damaged, notABundle } from './bundle-errors.ts';
 
 /** Version of the format (docs/bundle-format.md). A reader refuses one that it does not know. */
@@ -218,6 +219,11 @@ export function itemKey({ kind, name, version, platforms, digest: own }: BundleI
 
 export function byDigest(a: BlobDescriptor, b: BlobDescriptor): number {
   return compare(a.digest, b.digest);
+}
+
+/** The platforms that an image is there for: of a merged bundle not those of the others. Undefined for what is good for all. */
+export function platformsOf({ platforms }: BundleItem): readonly Platform[] | undefined {
+  return platforms.length === 0 ? undefined : platforms.map(parsePlatform);
 }
 
 /** `kubelet v1.36.3 (linux/amd64)`. */

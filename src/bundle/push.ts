@@ -5,13 +5,12 @@ import type { Digest } from '../oci/digest.ts';
 import { parseManifest } from '../oci/manifest.ts';
 import { isManifest } from '../oci/media-types.ts';
 import { narrowIndex } from '../oci/narrow.ts';
-import { parsePlatform } from '../oci/platform.ts';
 import { parseReference, withDigest, type Reference } from '../oci/reference.ts';
 import type { OciStore, WritableOciStore } from '../oci/store.ts';
 import { artifactManifest, artifactName, storeWithFiles } from './artifacts-store.ts';
 import type { Bundle } from './bundle.ts';
 import { bundleUsage } from './bundle-errors.ts';
-import type { BundleItem } from './manifest.ts';
+import { platformsOf, type BundleItem } from './manifest.ts';
 import { mapItems, type MappedItem, type RegistryTarget } from './registry-mapping.ts';
 
 export interface PushOptions {
@@ -44,14 +43,13 @@ export async function pushBundle(
   const { images, ...counts } = await copy(
     storeWithFiles(bundle),
     target,
-    mapped.map(({ item, to }) => ({ from: sourceName(item), to })),
+    mapped.map(({ item, to }) => ({ from: sourceName(item), to, platforms: platformsOf(item) })),
     {
       jobs: options.jobs ?? 6,
       attempts: options.attempts,
       baseDelayMs: options.baseDelayMs,
       signal: options.signal,
       onProgress: options.onProgress,
-      platforms: bundle.manifest.platforms.map(parsePlatform),
       whenIndexRefused: 'narrow',
     },
   );
