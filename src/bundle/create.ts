@@ -18,6 +18,7 @@ import { resolveHops } from './hops.ts';
 import { installerSource, type InstallerBinary } from './installer-binary.ts';
 import { byDigest, type BundleItem, type BundleManifest } from './manifest.ts';
 import { findParts } from './parted-file.ts';
+import { imagePinsOf, refuseUnpinned, unusedPins } from './pins.ts';
 import { architecturesOf } from './platforms.ts';
 import { registryAccess } from './registries.ts';
 import type { ResolvedCharts } from './resolve-charts.ts';
@@ -74,13 +75,17 @@ export async function createBundle(options: CreateOptions): Promise<WriteResult>
   const web = createWebFiles({ proxyEnv: env, patience });
   try {
     const { mirrors } = config.spec.artifacts;
-    const { allowUnpinned } = options;
     // First of all: charts say which images they need.
     const charts = await chartsOf(web, registry, options);
     const wanted = withExtras(wantedOf(hops), config, [...charts.artifacts, ...charts.images]);
+    const pins = imagePinsOf(config);
+    if (!options.allowUnpinned) refuseUnpinned(wanted, pins);
+    for (const name of unusedPins(wanted, pins)) {
+      onNote(`spec.bundle.digests names ${name}, which nothing in this bundle asks for`);
+    }
     const [images, files, packages, installers, base] = await both([
-      resolveImages(registry, wanted.images, platforms, { signal, earlier: earlier?.store }),
-      resolveFiles(web, wanted.files, { mirrors, allowUnpinned, signal }),
+      resolveImages(registry, wanted.images, platforms, { signal, earlier: earlier?.store, pins }),
+      resolveFiles(web, wanted.files, { mirrors, signal }),
       packagesOf(web, options),
       Promise.all(options.installers.map(installerSource)),
       options.deltaFrom === undefined ? Promise.resolve(undefined) : readBase(options.deltaFrom),

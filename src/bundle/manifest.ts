@@ -17,8 +17,8 @@ export const bundleFormatName = 'installer-bundle';
 export type ItemKind = 'image' | 'binary' | 'installer' | 'package' | 'package-index' | 'chart' | 'file' | 'sbom';
 
 /**
- * How the digest came to be known. `catalog`: pinned in the version catalog. `reference`: it stands in the image reference, or beside the address in the cluster file.
- * `tag`: the registry said what its tag names. `signed`: an index says it that its repository's key has signed. `published`: the publisher's own checksum file, nothing else vouches for it.
+ * How the digest came to be known. `catalog`: pinned in the version catalog. `reference`: it stands in the image reference, or in the cluster file.
+ * `tag`: the registry said what its tag names, and nobody else. `signed`: an index says it that its repository's key has signed. `published`: the publisher's own checksum file, nothing else vouches for it.
  * `local`: made by, or given to, the program that made the bundle.
  */
 export const pins = ['catalog', 'reference', 'tag', 'signed', 'published', 'local'] as const;

@@ -79,13 +79,14 @@ async function fromRegistry(
   { signal }: ResolveChartsOptions,
 ): Promise<FoundChart> {
   const name = chartReference(chart);
-  const reference = parseReference(name);
+  const named = parseReference(name);
+  const reference = chart.digest === undefined ? named : { ...named, digest: chart.digest };
   const manifest = parseManifest(await registry.readManifest(reference, { signal }), name);
   const layer =
     manifest.kind === 'image' ? manifest.layers.find(({ mediaType }) => mediaType === contentType) : undefined;
   if (layer === undefined) throw invalid(name, `it has no layer of the type ${contentType}`);
   const archive = await readBlob(registry, reference, layer, { signal });
-  return { archive, artifact: { name, why: ['a chart of spec.bundle.charts'] } };
+  return { archive, artifact: { name, digest: chart.digest, why: ['a chart of spec.bundle.charts'] } };
 }
 
 async function fromWeb(web: WebFiles, chart: ChartSource, options: ResolveChartsOptions): Promise<FoundChart> {
@@ -107,19 +108,21 @@ async function fromWeb(web: WebFiles, chart: ChartSource, options: ResolveCharts
   const url = new URL(address, `${repository}/`).href;
   const archive = await readWhole(web, mirrorUrl(url, mirrors), signal);
   const hex = createHash('sha256').update(archive).digest('hex');
-  const said =
+  const published =
     typeof entry?.['digest'] === 'string' ? entry['digest'].replace(/^sha256:/, '').toLowerCase() : undefined;
-  if (said === undefined && !allowUnpinned) {
+  const pinned = chart.digest?.replace(/^sha256:/, '');
+  if (pinned === undefined && !allowUnpinned) {
     throw bundleUsage(
       'UNPINNED',
-      `${indexUrl} gives no checksum for ${name} ${version}`,
-      'name it with its checksum under spec.bundle.files, or take what comes with --allow-unpinned',
+      `nothing is pinned for the chart ${name} ${version} of ${repository}`,
+      'give its digest in spec.bundle.charts, or take what the repository says now with --allow-unpinned',
     );
   }
+  const said = pinned ?? published;
   if (said !== undefined && said !== hex) {
     throw bundleError(
       'CHART_DIGEST',
-      `${url} has the checksum ${hex}, and ${indexUrl} says ${said}`,
+      `${url} has the checksum ${hex}, and ${pinned === undefined ? indexUrl : 'the cluster file'} says ${said}`,
       'see which of both is right; nothing of it was taken',
     );
   }
@@ -133,7 +136,7 @@ async function fromWeb(web: WebFiles, chart: ChartSource, options: ResolveCharts
     why: ['a chart of spec.bundle.charts'],
     ...blob,
     origin: url,
-    pin: said === undefined ? 'published' : 'tag',
+    pin: pinned === undefined ? 'published' : 'reference',
     blobs: [digest],
   };
   return { archive, file: { item, source: memorySource(archive, blob, url) } };

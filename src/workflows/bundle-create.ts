@@ -1,7 +1,7 @@
 import { arch } from 'node:process';
 import { runningBinary } from '../assets.ts';
 import { createBundle } from '../bundle/create.ts';
-import type { InstallerBinary } from '../bundle/installer-binary.ts';
+import { checkInstallers, type InstallerBinary } from '../bundle/installer-binary.ts';
 import { readPrivateKey } from '../bundle/signature.ts';
 import { readRepositoryKey } from './bundle-repository-key.ts';
 import { formatWritten } from '../bundle/write-bundle.ts';
@@ -22,6 +22,7 @@ export interface BundleCreateInput {
   readonly repositoryKeyFile?: string | undefined;
   readonly jobs?: number | undefined;
   readonly allowUnpinned: boolean;
+  readonly allowMissingInstaller: boolean;
   /** Programs to put in, beside the one that runs. */
   readonly installers: readonly InstallerBinary[];
   readonly env: NodeJS.ProcessEnv;
@@ -46,10 +47,8 @@ export async function runBundleCreate(input: BundleCreateInput, run: BundleRun):
       progress.note('no packages of distributions are in the bundle: spec.osPackages names none');
     }
     const installers = installersOf(input.installers, platforms);
-    const lacking = platforms.filter((platform) => !installers.some((given) => given.platform === platform));
-    if (lacking.length > 0) {
-      progress.note(`the installer itself is not in the bundle for ${lacking.join(', ')}: give it with --installer`);
-    }
+    const lacking = checkInstallers(installers, platforms, input.allowMissingInstaller);
+    if (lacking.length > 0) progress.note(`the installer itself is not in the bundle for ${lacking.join(', ')}`);
     const result = await createBundle({
       ...input,
       config,

@@ -3,7 +3,7 @@ import { openBundle, type Bundle } from '../bundle/bundle.ts';
 import type { BundleManifest } from '../bundle/manifest.ts';
 import { checkSignature, readPublicKey, type SignaturePolicy, type SignatureStatus } from '../bundle/signature.ts';
 import { verifyBundle, type VerifyResult } from '../bundle/verify.ts';
-import { diffManifests, listRows, renderTree } from '../bundle/views.ts';
+import { diffManifests, digestLines, listRows, renderTree } from '../bundle/views.ts';
 import type { Digest } from '../oci/digest.ts';
 
 export { writeKeyPair } from '../bundle/signature.ts';
@@ -55,7 +55,12 @@ export async function verify(
 export async function inspect(
   path: string,
   input: SignatureInput,
-): Promise<{ readonly summary: BundleSummary; readonly tree: string; readonly rows: readonly (readonly string[])[] }> {
+): Promise<{
+  readonly summary: BundleSummary;
+  readonly tree: string;
+  readonly rows: readonly (readonly string[])[];
+  readonly digests: readonly string[];
+}> {
   return withBundle(path, input, (bundle, signature) => {
     const { manifest, manifestBytes, manifestDigest, plan } = bundle;
     return Promise.resolve({
@@ -68,6 +73,7 @@ export async function inspect(
       },
       tree: renderTree(manifest, plan.totalBytes, describeSignature(signature)),
       rows: listRows(manifest),
+      digests: digestLines(manifest),
     });
   });
 }

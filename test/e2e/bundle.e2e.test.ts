@@ -102,7 +102,7 @@ suite.skipIf(unavailable !== undefined)(title, { timeout: 600_000 }, () => {
     await run('bundle', 'keygen', key, '--repository');
     const platform = ['--platform', 'linux/amd64', '--upgrade-to', latest, '--repository-key', key];
     const create = (file: string): Promise<InstallerResult> =>
-      run('bundle', 'create', '-c', site, '-o', file, ...platform);
+      run('bundle', 'create', '--allow-unpinned', '-c', site, '-o', file, ...platform);
     const first = await create(bundle);
     const second = await create(`${bundle}.again`);
 

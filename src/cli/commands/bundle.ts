@@ -19,6 +19,7 @@ interface CreateOptions extends GlobalOptions {
   readonly repositoryKey?: string;
   readonly jobs?: number;
   readonly allowUnpinned: boolean;
+  readonly allowMissingInstaller: boolean;
   readonly installer: readonly { readonly platform: string; readonly path: string }[];
 }
 
@@ -53,8 +54,13 @@ function addCreate(bundle: Command, context: CliContext): void {
     .requiredOption('-o, --out <file>', 'the file to write')
     .option('--platform <platforms...>', 'for hosts of these platforms (default: that of this machine)', collect, [])
     .option('--upgrade-to <version>', 'hold every step of an upgrade to this Kubernetes version too')
-    .option('--allow-unpinned', "take the publisher's checksum of what no checksum is pinned for", false)
+    .option(
+      '--allow-unpinned',
+      "take what the origin's tag or checksum says now, where the cluster file and its catalogs pin nothing",
+      false,
+    )
     .option('--installer <platform=file>', 'put this installer in, for a platform; may be repeated', parseInstaller, [])
+    .option('--allow-missing-installer', 'do without the installer itself for platforms that none is given for', false)
     .option('--delta-from <bundle>', 'leave out what this bundle has')
     .option('--split <size>', 'cut the file into parts of this size, such as 4G', parseSize)
     .option('--sign <key>', 'sign the table of contents with this private key')
@@ -84,6 +90,7 @@ function addCreate(bundle: Command, context: CliContext): void {
             repositoryKeyFile: options.repositoryKey,
             jobs: options.jobs,
             allowUnpinned: options.allowUnpinned,
+            allowMissingInstaller: options.allowMissingInstaller,
             installers: options.installer,
             env: context.env,
           },
@@ -148,12 +155,15 @@ function addList(bundle: Command, context: CliContext): void {
   const command = bundle
     .command('list')
     .description('Lists the items of a bundle, one a line. With --output json: one JSON object a line.')
-    .argument('<file>', 'bundle, or its first part');
+    .argument('<file>', 'bundle, or its first part')
+    .option('--digests', 'print what its images are, for spec.bundle.digests', false);
   addSignatureOptions(command).action(async (file: string) => {
-    const options = command.optsWithGlobals<SignatureOptions>();
+    const options = command.optsWithGlobals<SignatureOptions & { readonly digests: boolean }>();
     const { inspect } = await context.workflows.bundle();
-    const { summary, rows } = await inspect(file, { keyFile: options.key, policy: options.signature });
-    if (options.output === 'json') {
+    const { summary, rows, digests } = await inspect(file, { keyFile: options.key, policy: options.signature });
+    if (options.digests) {
+      for (const line of digests) context.stdout(`${line}\n`);
+    } else if (options.output === 'json') {
       const { items } = summary.manifest as { readonly items: readonly unknown[] };
       for (const item of items) context.stdout(`${JSON.stringify(item)}\n`);
     } else {
