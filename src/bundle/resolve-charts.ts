@@ -8,9 +8,11 @@ import type { Digest } from '../oci/digest.ts';
 import { parseManifest } from '../oci/manifest.ts';
 import { readBlob } from '../oci/read-blob.ts';
 import { formatReference, parseReference } from '../oci/reference.ts';
+import { readAll, verifying } from '../oci/verify.ts';
 import type { OciStore } from '../oci/store.ts';
 import type { WebFiles } from '../oci/web-files.ts';
 import type { ChartSource } from '../spec/bundle-extras.ts';
+import type { Bundle } from './bundle.ts';
 import { bundleError, bundleUsage } from './bundle-errors.ts';
 import { readChart } from './chart-archive.ts';
 import { chartReference } from './chart-reference.ts';
@@ -73,10 +75,40 @@ interface FoundChart {
   readonly artifact?: WantedImage;
 }
 
+/**
+ * The images that charts of the cluster file need now, read out of the charts in a bundle: values may have changed since it was made. Charts
+ * that are not in the bundle are none of this function's business. Errors as of resolveCharts.
+ */
+export async function imagesOfChartsIn(
+  bundle: Bundle,
+  charts: readonly ChartSource[],
+): Promise<readonly WantedImage[]> {
+  const found: WantedImage[] = [];
+  for (const chart of charts) {
+    const archive = await archiveIn(bundle, chart);
+    if (archive !== undefined) found.push(...(await imagesOf(chart, archive)));
+  }
+  return found;
+}
+
+async function archiveIn(bundle: Bundle, chart: ChartSource): Promise<Buffer | undefined> {
+  const { items } = bundle.manifest;
+  if (chart.repository.startsWith('oci://')) {
+    const name = chartReference(chart);
+    if (!items.some((item) => item.kind === 'image' && item.name === name)) return undefined;
+    return (await fromRegistry(bundle.store, chart, {})).archive;
+  }
+  const item = items.find(
+    ({ kind, name, version }) => kind === 'chart' && name === chart.name && version === chart.version,
+  );
+  if (item === undefined) return undefined;
+  return readAll(verifying(bundle.openBlob(item), item, bundle.path), maxChartBytes, item.name, bundle.path);
+}
+
 async function fromRegistry(
   registry: OciStore,
   chart: ChartSource,
-  { signal }: ResolveChartsOptions,
+  { signal }: Pick<ResolveChartsOptions, 'signal'>,
 ): Promise<FoundChart> {
   const name = chartReference(chart);
   const named = parseReference(name);

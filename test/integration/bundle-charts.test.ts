@@ -15,6 +15,7 @@ import { createRegistryStore } from '../../src/oci/registry.ts';
 import { serveRegistry } from '../../src/oci/serve.ts';
 import type { BundleExtras, ChartSource } from '../../src/spec/bundle-extras.ts';
 import type { ClusterConfig } from '../../src/spec/schema.ts';
+import { withSupply } from '../../src/workflows/use-bundle.ts';
 import { packChart } from '../support/bundle/charts.ts';
 import { openSite, type Site } from '../support/bundle/site.ts';
 import { makeImage, putImage, randomBlob, toBlob, type TestBlob } from '../support/oci/images.ts';
@@ -98,6 +99,23 @@ it('a bundle holds charts of repositories, the images that they name, further im
   expect(await file.text()).toBe('a tool');
   await served.close();
   await bundle.close();
+});
+
+it('values that ask for another image than the bundle has are found out before a host is touched', async () => {
+  publish('web', '1.2.3', web, sha256(web));
+  await putAppImage('shop/web:7');
+  const values = join(dir, 'values.yaml');
+  await writeFile(values, 'image: {}\n');
+  const config = configWith({ charts: [{ ...chart, values }] });
+  const path = join(dir, 'site.tar');
+  await site.create({ path, config });
+  const use = (): Promise<string> => withSupply(config, { path }, () => Promise.resolve('used'));
+
+  expect(await use()).toBe('used');
+  await writeFile(values, 'image: { tag: "8", repository: ghcr.io/shop/other }\n');
+  await expect(use()).rejects.toMatchObject({
+    errors: [{ code: 'BUNDLE_INCOMPLETE', message: expect.stringContaining('ghcr.io/shop/other:8') as string }],
+  });
 });
 
 it('a chart of a registry is kept as the artifact that it is, with its provenance', async () => {

@@ -9,6 +9,8 @@ import { parseTarget } from '../../src/bundle/registry-mapping.ts';
 import { mergeBundles } from '../../src/bundle/rewrite.ts';
 import { verifyBundle } from '../../src/bundle/verify.ts';
 import { createRegistryStore } from '../../src/oci/registry.ts';
+import type { ClusterConfig } from '../../src/spec/schema.ts';
+import { withSupply } from '../../src/workflows/use-bundle.ts';
 import { openSite, versions, type Site } from '../support/bundle/site.ts';
 import { TestRegistry } from '../support/oci/registry.ts';
 
@@ -106,6 +108,18 @@ it('of two platforms that hold different versions is pushed and laid out with wh
 
   expect(items.flatMap(({ outcome }) => outcome.error ?? [])).toEqual([]);
   expect(checked.flatMap(({ missing, otherDigest }) => [...missing, otherDigest ?? []].flat())).toEqual([]);
+  const config = (version: string): ClusterConfig => ({
+    ...site.config,
+    spec: { ...site.config.spec, kubernetes: { ...site.config.spec.kubernetes, version } },
+  });
+  const platformsFor = (version: string): Promise<readonly string[]> =>
+    withSupply(config(version), { path }, (_config, supply) => Promise.resolve([...supply.platforms, ...supply.notes]));
+  expect(await platformsFor(versions[0])).toEqual(['linux/amd64', 'linux/arm64']);
+  expect(await platformsFor(versions[1])).toEqual([
+    'linux/arm64',
+    expect.stringMatching(/^hosts of linux\/amd64 are refused: for them the bundle lacks \d+ things, such as \S+/),
+  ]);
+  await expect(platformsFor('v1.35.9')).rejects.toMatchObject({ errors: expect.any(Array) as unknown });
   const only = items.filter(({ item }) => item.kind === 'image' && item.platforms.length === 1);
   expect(only.length).toBeGreaterThan(0);
 });
