@@ -10,7 +10,7 @@ import { createRegistryStore } from '../oci/registry.ts';
 import type { CallOptions, OciStore } from '../oci/store.ts';
 import { createWebFiles, type WebFiles } from '../oci/web-files.ts';
 import type { ClusterConfig } from '../spec/schema.ts';
-import { openBundle } from './bundle.ts';
+import { openBundle, type Bundle } from './bundle.ts';
 import { bundleUsage } from './bundle-errors.ts';
 import { checkClosedWorld, needsOf } from './closed-world.ts';
 import { imageNeeds, withExtras } from './extras.ts';
@@ -45,6 +45,8 @@ export interface CreateOptions extends Omit<WriteOptions, 'signKey'> {
   readonly installers: readonly InstallerBinary[];
   /** A bundle whose blobs are left out. */
   readonly deltaFrom?: string | undefined;
+  /** Throws where the base must not be used. */
+  readonly judgeBase?: ((bundle: Bundle) => void) | undefined;
   readonly signKey?: KeyObject | undefined;
   /** OpenPGP private key, armored, that signs the indexes of package repositories. */
   readonly repositoryKey?: string | undefined;
@@ -88,7 +90,7 @@ export async function createBundle(options: CreateOptions): Promise<WriteResult>
       resolveFiles(web, wanted.files, { mirrors, signal }),
       packagesOf(web, options),
       Promise.all(options.installers.map(installerSource)),
-      options.deltaFrom === undefined ? Promise.resolve(undefined) : readBase(options.deltaFrom),
+      options.deltaFrom === undefined ? Promise.resolve(undefined) : readBase(options.deltaFrom, options.judgeBase),
     ]);
     const items = [...images, ...files, ...packages, ...charts.files, ...installers].map(({ item }) => item);
     const ofCharts = charts.images.flatMap(({ name, why }) => why.map((namedBy) => ({ image: name, namedBy })));
@@ -174,9 +176,10 @@ async function checkApart(path: string, basePath: string): Promise<void> {
   );
 }
 
-async function readBase(path: string): Promise<BaseContents> {
+async function readBase(path: string, judge: CreateOptions['judgeBase']): Promise<BaseContents> {
   const bundle = await openBundle(path);
   await bundle.close();
+  judge?.(bundle);
   if (bundle.manifest.base !== undefined) {
     throw bundleUsage(
       'BASE_IS_DELTA',

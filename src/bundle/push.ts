@@ -66,6 +66,8 @@ export interface CheckedItem extends MappedItem {
   readonly missing: readonly Digest[];
   /** What the tag names instead; undefined where it names what it should, or names nothing and is among the missing. */
   readonly otherDigest?: Digest | undefined;
+  /** The tag names only what there is of its index, which the registry would not take: nobody finds the image by the digest of the index. */
+  readonly isNarrowed: boolean;
 }
 
 const looksAtOnce = 16;
@@ -98,6 +100,7 @@ export async function checkRegistry(
         item,
         to,
         missing: named === undefined ? [top, ...missing] : missing,
+        isNarrowed: isRight && named.digest !== top,
         ...(named === undefined || isRight ? {} : { otherDigest: named.digest }),
       };
     }),

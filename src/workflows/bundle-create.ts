@@ -1,5 +1,6 @@
 import { arch } from 'node:process';
 import { runningBinary } from '../assets.ts';
+import { bundleUsage } from '../bundle/bundle-errors.ts';
 import { createBundle } from '../bundle/create.ts';
 import { checkInstallers, type InstallerBinary } from '../bundle/installer-binary.ts';
 import { readPrivateKey } from '../bundle/signature.ts';
@@ -7,6 +8,7 @@ import { readRepositoryKey } from './bundle-repository-key.ts';
 import { formatWritten } from '../bundle/write-bundle.ts';
 import type { ExitCode } from '../errors.ts';
 import { loadClusterConfig } from '../spec/load.ts';
+import { readJudge } from './bundle-look.ts';
 import { runBundleTask, type BundleRun } from './bundle-run.ts';
 
 export interface BundleCreateInput {
@@ -16,6 +18,8 @@ export interface BundleCreateInput {
   readonly platforms: readonly string[];
   readonly upgradeTo?: string | undefined;
   readonly deltaFrom?: string | undefined;
+  /** Public key that the base of a delta must be signed with. */
+  readonly baseKeyFile?: string | undefined;
   readonly partBytes?: number | undefined;
   readonly signKeyFile?: string | undefined;
   /** OpenPGP private key for the indexes of package repositories. */
@@ -39,6 +43,10 @@ export async function runBundleCreate(input: BundleCreateInput, run: BundleRun):
   const signKey = input.signKeyFile === undefined ? undefined : await readPrivateKey(input.signKeyFile);
   const repositoryKey =
     input.repositoryKeyFile === undefined ? undefined : await readRepositoryKey(input.repositoryKeyFile);
+  if (input.baseKeyFile !== undefined && input.deltaFrom === undefined) {
+    throw bundleUsage('SIGNATURE_POLICY', '--base-key goes with --delta-from', 'name the base, or leave the key out');
+  }
+  const judgeBase = await readJudge({ keyFile: input.baseKeyFile });
   const platforms = input.platforms.length === 0 ? [runningPlatform()] : [...new Set(input.platforms)];
   return runBundleTask(run, 'bundle create', config.metadata.name, phases, async (progress) => {
     progress.enter('plan');
@@ -53,6 +61,7 @@ export async function runBundleCreate(input: BundleCreateInput, run: BundleRun):
       ...input,
       config,
       signKey,
+      judgeBase,
       repositoryKey,
       platforms,
       installers,

@@ -193,6 +193,26 @@ it('signs with a key that nobody else may read and that is never shown', async (
   const unsigned = await installer('verify', path, '--key', `${key}.pub`);
   expect(unsigned).toMatchObject({ code: 4, stderr: expect.stringContaining('BUNDLE_SIGNATURE_MISSING') as string });
   expect((await installer('verify', path, '--signature', 'always')).code).toBe(2);
+  expect((await installer('inspect', signed, '--signature', 'if-present')).stdout).toContain('not verified');
+  expect((await installer('inspect', signed, '--signature', 'never')).stdout).toContain('not signed');
+
+  const pub = ['--key', `${key}.pub`];
+  const out = join(dir, 'judged.tar');
+  expect((await installer('diff', signed, signed, ...pub)).code).toBe(0);
+  expect((await installer('join', signed, '-o', out, ...pub)).code).toBe(0);
+  await rm(out);
+  const create = ['create', ...fromSources, '-c', site.clusterFile, '-o', out, '--platform', 'linux/amd64'];
+  for (const refused of [
+    ['diff', signed, path, ...pub],
+    ['join', path, '-o', out, ...pub],
+    ['merge', signed, path, '-o', out, ...pub],
+    [...create, '--delta-from', path, '--base-key', `${key}.pub`],
+  ]) {
+    const ended = await installer(...refused);
+    expect(ended.stderr, refused[0]).toContain('BUNDLE_SIGNATURE_MISSING');
+    expect(ended.code, refused[0]).toBe(4);
+    expect(await readdir(dir), refused[0]).not.toContain('judged.tar');
+  }
 });
 
 it('makes a key for package repositories once, and says where repositories are served', async () => {

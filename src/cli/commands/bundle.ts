@@ -20,6 +20,7 @@ interface CreateOptions extends GlobalOptions {
   readonly jobs?: number;
   readonly allowUnpinned: boolean;
   readonly allowMissingInstaller: boolean;
+  readonly baseKey?: string;
   readonly installer: readonly { readonly platform: string; readonly path: string }[];
 }
 
@@ -62,6 +63,7 @@ function addCreate(bundle: Command, context: CliContext): void {
     .option('--installer <platform=file>', 'put this installer in, for a platform; may be repeated', parseInstaller, [])
     .option('--allow-missing-installer', 'do without the installer itself for platforms that none is given for', false)
     .option('--delta-from <bundle>', 'leave out what this bundle has')
+    .option('--base-key <file>', 'public key that the bundle of --delta-from must be signed with')
     .option('--split <size>', 'cut the file into parts of this size, such as 4G', parseSize)
     .option('--sign <key>', 'sign the table of contents with this private key')
     .option('--repository-key <key>', 'sign the indexes of package repositories with this OpenPGP private key')
@@ -91,6 +93,7 @@ function addCreate(bundle: Command, context: CliContext): void {
             jobs: options.jobs,
             allowUnpinned: options.allowUnpinned,
             allowMissingInstaller: options.allowMissingInstaller,
+            baseKeyFile: options.baseKey,
             installers: options.installer,
             env: context.env,
           },
@@ -178,28 +181,28 @@ function addDiff(bundle: Command, context: CliContext): void {
     .command('diff')
     .description('Tells what the second bundle has that the first has not, what is gone, and what became another.')
     .argument('<before>', 'bundle')
-    .argument('<after>', 'bundle')
-    .action(async (before: string, after: string) => {
-      const options = command.optsWithGlobals<GlobalOptions>();
-      const { diff } = await context.workflows.bundle();
-      const result = await diff(before, after);
-      if (options.output === 'json') {
-        context.stdout(`${JSON.stringify(result)}\n`);
-      } else {
-        const signs = { added: '+', removed: '-', changed: '~' } as const;
-        for (const { what, item, before: was } of result.differences) {
-          const name = item.version === undefined ? item.name : `${item.name} ${item.version}`;
-          const from = was === undefined ? '' : `${was.digest.slice(0, 19)} (${was.platforms.join(', ')}) -> `;
-          context.stdout(
-            `${signs[what]} ${item.kind} ${name} ${from}${item.digest.slice(0, 19)} (${item.platforms.join(', ')})\n`,
-          );
-        }
+    .argument('<after>', 'bundle');
+  addSignatureOptions(command).action(async (before: string, after: string) => {
+    const options = command.optsWithGlobals<SignatureOptions>();
+    const { diff } = await context.workflows.bundle();
+    const result = await diff(before, after, { keyFile: options.key, policy: options.signature });
+    if (options.output === 'json') {
+      context.stdout(`${JSON.stringify(result)}\n`);
+    } else {
+      const signs = { added: '+', removed: '-', changed: '~' } as const;
+      for (const { what, item, before: was } of result.differences) {
+        const name = item.version === undefined ? item.name : `${item.name} ${item.version}`;
+        const from = was === undefined ? '' : `${was.digest.slice(0, 19)} (${was.platforms.join(', ')}) -> `;
         context.stdout(
-          `${result.differences.length} items differ; ${formatSize(result.newBytes)} of blobs are new, ${formatSize(result.goneBytes)} are gone\n`,
+          `${signs[what]} ${item.kind} ${name} ${from}${item.digest.slice(0, 19)} (${item.platforms.join(', ')})\n`,
         );
       }
-      context.finish(exitCodes.ok);
-    });
+      context.stdout(
+        `${result.differences.length} items differ; ${formatSize(result.newBytes)} of blobs are new, ${formatSize(result.goneBytes)} are gone\n`,
+      );
+    }
+    context.finish(exitCodes.ok);
+  });
 }
 
 function addKeygen(bundle: Command, context: CliContext): void {
