@@ -1,6 +1,6 @@
 import { isIPv6 } from 'node:net';
 import { stringify } from 'yaml';
-import { z } from 'zod';
+import * as z from 'zod';
 import type { RunContext } from '../engine/phase.ts';
 import { pollUntil } from '../engine/poll.ts';
 import { InstallerError } from '../errors.ts';
