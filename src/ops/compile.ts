@@ -34,7 +34,20 @@ export const scriptStatus = { locked: 75, stale: 76 } as const;
  * before the next action rather than within one.
  */
 export function compileScript(input: ScriptInput): string {
-  const parts = [renderPrelude(input.nonce)];
+  return `${renderPrelude(input.nonce)}\n${input.apply === undefined ? renderLook(input.queries) : renderBody(input)}`;
+}
+
+/** The first look is the same on every host, but for the nonce: a hundred hosts are asked with one text. */
+const looks = new WeakMap<readonly Query[], string>();
+
+function renderLook(queries: readonly Query[]): string {
+  const body = looks.get(queries) ?? renderBody({ queries });
+  looks.set(queries, body);
+  return body;
+}
+
+function renderBody(input: Omit<ScriptInput, 'nonce'>): string {
+  const parts: string[] = [];
   if (input.apply !== undefined) parts.push(actionPrelude);
   if (input.apply?.actions.some(keepsRecord) === true) parts.push(recordPrelude);
   parts.push(...input.queries.map((query, index) => `q${index}() {\n${compileQuery(query)}\n}`));

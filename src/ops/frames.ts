@@ -50,11 +50,15 @@ function splitFrames(text: string, nonce: string): Piece[] {
 
 function collect(out: Piece[], err: Piece[], open: string, close: string): Map<number, FrameContent> {
   const found = new Map<number, FrameContent>();
+  const closings = new Map<string | undefined, Piece>();
+  for (const piece of out) if (piece.words[0] === close) closings.set(piece.words[1], piece);
+  const starts = new Map<string | undefined, number>();
+  for (const [place, { words }] of err.entries()) if (words[0] === open) starts.set(words[1], place);
   for (const piece of out) {
     if (piece.words[0] !== open) continue;
     const index = Number(piece.words[1]);
-    const closing = out.find(({ words }) => words[0] === close && words[1] === piece.words[1]);
-    const start = err.findIndex(({ words }) => words[0] === open && words[1] === piece.words[1]);
+    const closing = closings.get(piece.words[1]);
+    const start = starts.get(piece.words[1]) ?? -1;
     const times = err[start + 1]?.words[0] === 'T' ? err[start + 1]?.words : undefined;
     const stderrText =
       (start === -1 ? '' : (err[start]?.text ?? '')) + (times === undefined ? '' : (err[start + 1]?.text ?? ''));
