@@ -4,6 +4,7 @@ import { compileAction, compileSync } from './compile-action.ts';
 import { compileQuery } from './compile-query.ts';
 import { keepsRecord, recordPrelude } from './compile-record.ts';
 import { hostPaths } from './host-paths.ts';
+import { renderTakeLock } from './lock.ts';
 import { actionPrelude, renderPrelude } from './prelude.ts';
 import type { Query } from './query.ts';
 import type { Secrets } from './secrets.ts';
@@ -76,9 +77,7 @@ function renderBody(input: Omit<ScriptInput, 'nonce'>): string {
 function renderLock(holder: string, timeoutSeconds: number, generation: string): string[] {
   return [
     `mkdir -p ${hostPaths.run} ${hostPaths.artifacts} && chmod 700 ${hostPaths.run} ${hostPaths.state} || exit 1`,
-    `exec 9>>${hostPaths.lock} || exit 1`,
-    `if ! flock -w ${timeoutSeconds} 9; then frame L "$(cat ${hostPaths.lock})"; exit ${scriptStatus.locked}; fi`,
-    `printf '%s\\n' ${quote(holder)} >${hostPaths.lock}`,
+    ...renderTakeLock(holder, timeoutSeconds, scriptStatus.locked),
     `g=$(cat ${hostPaths.generation} 2>/dev/null || echo 0)`,
     `if [ "$g" != ${quote(generation)} ]; then exit ${scriptStatus.stale}; fi`,
     `raise() { g=$((g + 1)); echo $g >${hostPaths.generation}; }`,
