@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 
 /** CPU architectures, as Go and Kubernetes' downloads name them. */
 export const architectures = ['amd64', 'arm64'] as const;

@@ -137,8 +137,9 @@ function compileFetch(action: FetchAction): string {
   const folder = quote(`${hostPaths.artifacts}/${action.name}`);
   const lines = [
     `d=${folder}`,
-    // Without the record the files count as not laid down until the very end.
-    'rm -rf "$d"',
+    // Without the record the files count as not laid down until the very end. Twice: a mark of the fetch before (compileSync) may come in
+    // between.
+    'rm -rf "$d" 2>/dev/null || rm -rf "$d"',
     'mkdir -p "$d"',
     'f="$d/download"',
     `fetch_url ${quote(action.url)} "$f"`,
@@ -214,13 +215,13 @@ function installFetched(action: FetchAction): string[] {
  */
 export function compileSync(actions: readonly FetchAction[]): string[] {
   if (actions.length === 0) return [];
-  const folders = actions.map(({ name, install }) => ({
-    record: quote(`${hostPaths.artifacts}/${name}`),
-    target: quote(install.as === 'file' ? install.path : install.directory),
-  }));
-  const targets = folders.flatMap(({ record, target }) => [record, target]).join(' ');
-  const marks = folders.map(({ record }) => `[ -f ${record}/source ] && : >${record}/synced`).join('; ');
-  return [`({ sync -f ${targets} || sync; ${marks}; } </dev/null >/dev/null 2>&1 9>&- &)`];
+  const marks = actions.map(({ name, install }) => {
+    const record = quote(`${hostPaths.artifacts}/${name}`);
+    const target = quote(install.as === 'file' ? install.path : install.directory);
+    // From within the folder: a record that has come in its place meanwhile is not the one that was brought to the disk.
+    return `(cd ${record} && [ -f source ] && { sync -f . ${target} || sync; } && : >synced) &`;
+  });
+  return [`(${marks.join(' ')}) </dev/null >/dev/null 2>&1 9>&-`];
 }
 
 /**

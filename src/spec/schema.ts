@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { defaultApiPort, hostRoles, knownHostsPolicies, networkPlugins, sshDefaults } from './config.ts';
 import {
   checkAddress,
