@@ -3,6 +3,7 @@ import { realpath } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { programVersion } from '../assets.ts';
 import { loadCatalogs } from '../artifacts/load-catalogs.ts';
+import { readServers } from '../artifacts/servers.ts';
 import { digestOf, type Digest } from '../oci/digest.ts';
 import type { Patience } from '../oci/endpoint.ts';
 import type { BlobDescriptor } from '../oci/manifest.ts';
@@ -72,9 +73,10 @@ export async function createBundle(options: CreateOptions): Promise<WriteResult>
   for (const note of new Set(hops.flatMap(({ notes }) => notes))) onNote(note);
   const access = await registryAccess(config, env, options.addSecret);
   for (const note of access.notes) onNote(note);
+  const servers = await readServers(config, options.addSecret, env);
   const registry = createRegistryStore({ ...access.options, patience });
   const earlier = await openOld(options.path);
-  const web = createWebFiles({ proxyEnv: env, patience });
+  const web = createWebFiles({ servers, proxyEnv: env, patience });
   try {
     const { mirrors } = config.spec.artifacts;
     // First of all: charts say which images they need.
