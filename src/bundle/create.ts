@@ -73,7 +73,7 @@ export async function createBundle(options: CreateOptions): Promise<WriteResult>
   for (const note of new Set(hops.flatMap(({ notes }) => notes))) onNote(note);
   const access = await registryAccess(config, env, options.addSecret);
   for (const note of access.notes) onNote(note);
-  const servers = await readServers(config, options.addSecret, env);
+  const servers = await readServers(config.spec.artifacts.servers, options.addSecret, env);
   const registry = createRegistryStore({ ...access.options, patience });
   const earlier = await openOld(options.path);
   const web = createWebFiles({ servers, proxyEnv: env, patience });
