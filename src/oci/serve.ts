@@ -47,11 +47,16 @@ export async function serveRegistry(store: OciStore, options: ServeOptions = {})
   const gate = options.account === undefined ? undefined : createGate(options.account);
   const known = (await store.listReferences?.()) ?? [];
   const handle = (request: IncomingMessage, response: ServerResponse): void => {
-    const path = new URL(request.url ?? '/', 'http://localhost').pathname;
+    const url = urlOf(request);
+    const path = url?.pathname ?? request.url ?? '';
     response.on('close', () =>
       options.onRequest?.({ method: request.method ?? '', path, status: response.statusCode }),
     );
-    answer({ store, known, gate, options }, request, response).catch((error: unknown) => {
+    if (url === undefined) {
+      sendError(response, 400, 'UNSUPPORTED', 'this is no address of a path');
+      return;
+    }
+    answer({ store, known, gate, options }, url, request, response).catch((error: unknown) => {
       // Half a body cannot be mended: the client sees a connection that breaks, and asks again.
       if (response.headersSent) response.destroy();
       else if (isNotFound(error)) sendError(response, 404, 'NAME_UNKNOWN', messageOf(error));
@@ -88,9 +93,19 @@ interface Serving {
 
 const routes = /^\/v2\/(.+)\/(manifests|blobs|tags|referrers)\/([^/]+)$/;
 
-async function answer(serving: Serving, request: IncomingMessage, response: ServerResponse): Promise<void> {
+/** The address of a request, whose path can be decoded; undefined where a client sent something else. */
+function urlOf({ url = '/' }: IncomingMessage): URL | undefined {
+  try {
+    const parsed = new URL(url, 'http://localhost');
+    decodeURIComponent(parsed.pathname);
+    return parsed;
+  } catch {
+    return undefined;
+  }
+}
+
+async function answer(serving: Serving, url: URL, request: IncomingMessage, response: ServerResponse): Promise<void> {
   const { store, known, gate, options } = serving;
-  const url = new URL(request.url ?? '/', 'http://localhost');
   const path = decodeURIComponent(url.pathname);
   response.setHeader('docker-distribution-api-version', 'registry/2.0');
   const { authorization } = request.headers;
