@@ -19,7 +19,9 @@ import {
   type Doing,
 } from './http-errors.ts';
 import { isTransient, OciError } from './oci-errors.ts';
+import { receiveBody, type ReceiveOptions } from './receive.ts';
 import { watchStall } from './stall.ts';
+import { readAll } from './verify.ts';
 
 /** How often and how long requests are tried. */
 export interface Patience {
@@ -65,6 +67,8 @@ export interface EndpointRequest {
   readonly asAccount?: boolean | undefined;
   /** Statuses that are answers. Any other is an error. */
   readonly accept: readonly number[];
+  /** The body is read within the try, so that it is asked for again where it breaks off; OCI_WRONG_SIZE where it has more bytes. */
+  readonly maxBytes?: number | undefined;
   /** For errors: `reading registry.k8s.io/pause:3.10`. */
   readonly what: string;
   readonly signal?: AbortSignal | undefined;
@@ -85,7 +89,8 @@ export interface EndpointAnswer {
   /** The address that answered, after redirects. */
   readonly url: string;
   text(): Promise<string>;
-  bytes(): Promise<Buffer>;
+  /** The whole body, 32 MiB where nothing else is said; the same again where it is asked for again. */
+  bytes(maxBytes?: number): Promise<Buffer>;
   /** The body, and what ends the watch over the request; called when the body is closed. */
   readonly body: Readable;
   readonly release: () => void;
@@ -171,9 +176,11 @@ export function createEndpoint(options: EndpointOptions): Endpoint {
       watch.stop();
     }
     onRequest?.({ method: request.method, url: url.href, status: response.status });
-    return toAnswer(response, url, release, (error) => {
-      if (controller.signal.aborted) return controller.signal.reason as Error;
-      return connectionError(doing(what), error);
+    return toAnswer(response, url, {
+      doing: doing(what),
+      stallMs: patience.stallMs,
+      abortReason: () => (controller.signal.aborted ? (controller.signal.reason as Error) : undefined),
+      onClose: release,
     });
   };
 
@@ -223,8 +230,9 @@ export function createEndpoint(options: EndpointOptions): Endpoint {
         baseUrl = baseUrl.replace(/^https:/, 'http:');
         return ping();
       });
-      if ([200, 401, 403].includes(first.status)) return first;
-      throw await failure(first, what, true);
+      if (![200, 401, 403].includes(first.status)) throw await failure(first, what, true);
+      await first.bytes();
+      return first;
     });
     const contentType = answer.headers.get('content-type') ?? '';
     const header = answer.headers.get('www-authenticate');
@@ -243,6 +251,7 @@ export function createEndpoint(options: EndpointOptions): Endpoint {
         const reply = await send(new URL(url, baseUrl), request);
         if (reply.status === 429 || reply.status >= 500)
           throw await failure(reply, request.what, account === undefined);
+        await reply.bytes();
         return reply;
       });
       return { status: token.status, text: await token.text() };
@@ -298,7 +307,10 @@ export function createEndpoint(options: EndpointOptions): Endpoint {
         answer = await sendFollowing(url, wish, await access.headerFor(wish.scopes));
       }
       try {
-        if (wish.accept.includes(answer.status)) return answer;
+        if (wish.accept.includes(answer.status)) {
+          if (wish.maxBytes !== undefined) await answer.bytes(wish.maxBytes);
+          return answer;
+        }
         throw await failure(answer, wish.what, access.isAnonymous);
       } finally {
         // Of a body that was refused before its end nobody reads the rest; not before the answer has been read.
@@ -320,24 +332,22 @@ export function createEndpoint(options: EndpointOptions): Endpoint {
   };
 }
 
+/** Largest body that is no blob. */
+const maxSmallBytes = 32 * 1024 * 1024;
+
 function toAnswer(
   response: Response,
   url: URL,
-  release: () => void,
-  toError: (error: unknown) => Error,
+  options: Pick<ReceiveOptions, 'doing' | 'stallMs' | 'abortReason' | 'onClose'>,
 ): EndpointAnswer {
+  const { doing, onClose: release } = options;
   const body = response.body as Readable;
   // An error after nobody listens any more (a body that was dropped) is no matter.
   body.on('error', () => undefined);
-  const whole = async (): Promise<Buffer> => {
-    try {
-      return Buffer.from(await response.arrayBuffer());
-    } catch (error) {
-      throw toError(error);
-    } finally {
-      release();
-    }
-  };
+  const receive = (): Readable => receiveBody(body, { ...options, skipBytes: 0, expectedBytes: 0 });
+  let all: Promise<Buffer> | undefined;
+  const whole = (maxBytes = maxSmallBytes): Promise<Buffer> =>
+    (all ??= readAll(receive(), maxBytes, doing.what, doing.registry));
   return {
     status: response.status,
     headers: response.headers,
@@ -347,8 +357,10 @@ function toAnswer(
     bytes: whole,
     text: async () => (await whole()).toString(),
     discard() {
-      release();
-      body.resume();
+      if (all !== undefined) return;
+      receive()
+        .on('error', () => undefined)
+        .resume();
     },
   };
 }

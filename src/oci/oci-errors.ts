@@ -70,6 +70,15 @@ export function wrongSize(what: string, where: string, actual: number, expected:
   });
 }
 
+/** What is read into memory is larger than such a thing can be. */
+export function tooLarge(what: string, where: string, maxBytes: number): OciError {
+  return new OciError({
+    code: 'OCI_WRONG_SIZE',
+    message: `${what}: ${where} gives more than ${maxBytes} bytes, the most that is taken`,
+    remedy: 'look for a proxy that answers in its place, or a damaged store, and fetch it from another source',
+  });
+}
+
 /** The bytes ended before their time. */
 export function cutShort(what: string, where: string, actual: number, expected: number, cause?: unknown): OciError {
   return new OciError({

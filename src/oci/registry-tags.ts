@@ -4,6 +4,9 @@ import { formatRepositoryName, type RepositoryName } from './reference.ts';
 import type { Endpoint, EndpointAnswer } from './endpoint.ts';
 import type { Places } from './registry-places.ts';
 
+/** Largest page of tags. */
+const maxPageBytes = 16 * 1024 * 1024;
+
 /** All tags of a repository, page by page, sorted. */
 export function listTags({ ask }: Places, name: RepositoryName, signal?: AbortSignal): Promise<readonly string[]> {
   return ask(name, async (place, path, scopes) => {
@@ -14,6 +17,7 @@ export function listTags({ ask }: Places, name: RepositoryName, signal?: AbortSi
       const answer: EndpointAnswer = await place.endpoint.request({
         method: 'GET',
         target,
+        maxBytes: maxPageBytes,
         scopes,
         what,
         signal,

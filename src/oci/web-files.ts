@@ -79,6 +79,19 @@ export function createWebFiles(options: WebFilesOptions = {}): WebFiles {
     }
   };
 
+  const receive = (
+    { body }: Response,
+    { doing, release, signal }: { doing: Doing; release: () => void; signal: AbortSignal | undefined },
+    range = { skipBytes: 0, expectedBytes: 0 },
+  ): Readable =>
+    receiveBody(body as Readable, {
+      ...range,
+      doing,
+      stallMs: patience.stallMs,
+      abortReason: () => (signal?.aborted === true ? abortReason(signal) : undefined),
+      onClose: release,
+    });
+
   /** An answer of one of the statuses; any other is an error. */
   const ask = async (
     method: 'GET' | 'HEAD',
@@ -90,8 +103,8 @@ export function createWebFiles(options: WebFilesOptions = {}): WebFiles {
     const answer = await send(method, url, headers, signal);
     const { response, doing, release } = answer;
     if (accept.includes(response.status)) return answer;
-    release();
-    const text = (await response.text().catch(() => '')).slice(0, 1024);
+    const body = readAll(receive(response, { doing, release, signal }), maxTextBytes, doing.what, doing.registry);
+    const text = (await body.catch(() => '')).toString().slice(0, 1024);
     if (response.status === 404 || response.status === 410) throw absentFile(url);
     const contentType = response.headers.get('content-type') ?? '';
     const retryAfterMs = parseRetryAfter(response.headers.get('retry-after'), Date.now());
@@ -129,14 +142,8 @@ export function createWebFiles(options: WebFilesOptions = {}): WebFiles {
     async open(url, startByte, sizeBytes, { signal } = {}) {
       const headers: Record<string, string> = startByte > 0 ? { range: `bytes=${startByte}-` } : {};
       const { response, doing, release } = await ask('GET', url, [200, 206], headers, signal);
-      return receiveBody(response.body as Readable, {
-        doing,
-        skipBytes: startByte > 0 && response.status === 200 ? startByte : 0,
-        expectedBytes: sizeBytes - startByte,
-        stallMs: patience.stallMs,
-        abortReason: () => (signal?.aborted === true ? abortReason(signal) : undefined),
-        onClose: release,
-      });
+      const skipBytes = startByte > 0 && response.status === 200 ? startByte : 0;
+      return receive(response, { doing, release, signal }, { skipBytes, expectedBytes: sizeBytes - startByte });
     },
     async read(url, callOptions = {}) {
       const sizeBytes = await unlessAbsent(files.size(url, callOptions));
@@ -149,13 +156,8 @@ export function createWebFiles(options: WebFilesOptions = {}): WebFiles {
     async readText(url, { signal } = {}) {
       const text = persist(async () => {
         const { response, doing, release } = await ask('GET', url, [200], {}, signal);
-        const body = response.body as Readable;
-        return readAll(body, maxTextBytes, url, doing.registry)
-          .then((bytes) => bytes.toString())
-          .catch((error: unknown) => {
-            throw error instanceof OciError ? error : connectionError(doing, error);
-          })
-          .finally(release);
+        const body = receive(response, { doing, release, signal });
+        return (await readAll(body, maxTextBytes, doing.what, doing.registry)).toString();
       }, signal);
       return unlessAbsent(text);
     },
