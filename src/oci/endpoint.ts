@@ -5,7 +5,7 @@ import { abortReason, sleep } from '../lib/deadline.ts';
 import { retry } from '../lib/retry.ts';
 import { createAgent, type ConnectionOptions } from './agent.ts';
 import { basicHeader, createAuthorizer, type Authorizer } from './auth.ts';
-import { parseChallenge, type Scopes } from './challenge.ts';
+import { parseChallenge, type Challenge, type Scopes } from './challenge.ts';
 import type { CredentialSource } from './credentials.ts';
 import {
   codeOf,
@@ -18,7 +18,7 @@ import {
   statusError,
   type Doing,
 } from './http-errors.ts';
-import { isTransient, OciError } from './oci-errors.ts';
+import { isTransient, OciError, waitOf } from './oci-errors.ts';
 import { receiveBody, type ReceiveOptions } from './receive.ts';
 import { watchStall } from './stall.ts';
 import { readAll } from './verify.ts';
@@ -238,7 +238,10 @@ export function createEndpoint(options: EndpointOptions): Endpoint {
     const header = answer.headers.get('www-authenticate');
     const text = await answer.text();
     if (header === null && looksLikeHtml({ contentType, text })) throw notARegistry(doing(what), contentType);
-    const challenge = answer.status === 200 || header === null ? undefined : parseChallenge(header);
+    return meet(answer.status === 200 || header === null ? undefined : parseChallenge(header));
+  };
+
+  const meet = async (challenge: Challenge | undefined): Promise<Authorizer> => {
     const account = challenge === undefined ? undefined : await credentials(registry);
     return createAuthorizer(registry, challenge, account, async ({ url, method, headers, body }) => {
       const request = {
@@ -258,11 +261,38 @@ export function createEndpoint(options: EndpointOptions): Endpoint {
     });
   };
 
-  const failure = async (answer: EndpointAnswer, what: string, isAnonymous: boolean): Promise<OciError> => {
+  /**
+   * How to show who we are after an answer of 401: with a token made anew, or as that answer asks for it, for many registries let everybody
+   * read and ask only whoever writes. Undefined where there is nothing else to show.
+   */
+  const renewed = (
+    used: Promise<Authorizer>,
+    access: Authorizer,
+    header: string | undefined,
+    asked: string | null,
+  ): Promise<Authorizer> | undefined => {
+    if (authorizer !== undefined && authorizer !== used) return authorizer;
+    if (access.refused(header)) return used;
+    const challenge = asked === null ? undefined : parseChallenge(asked);
+    if (challenge === undefined || access.isFor(challenge)) return undefined;
+    authorizer = meet(challenge);
+    return authorizer;
+  };
+
+  const failure = async (
+    answer: EndpointAnswer,
+    what: string,
+    isAnonymous: boolean,
+    mayPass = false,
+  ): Promise<OciError> => {
     const text = (await answer.text().catch(() => '')).slice(0, 64 * 1024);
     const contentType = answer.headers.get('content-type') ?? '';
     const retryAfterMs = parseRetryAfter(answer.headers.get('retry-after'), Date.now());
-    return statusError(doing(what), { status: answer.status, text, contentType, retryAfterMs, isAnonymous });
+    const said = { status: answer.status, text, contentType, retryAfterMs, isAnonymous, mayPass };
+    const error = statusError(doing(what), said);
+    // Too much for one is too much for all: everybody waits, streams too.
+    if (answer.status === 429 && isTransient(error)) pausedUntil = Math.max(pausedUntil, Date.now() + waitOf(error));
+    return error;
   };
 
   const persist = async <T>(
@@ -282,9 +312,7 @@ export function createEndpoint(options: EndpointOptions): Endpoint {
         signal,
         shouldRetry: isTransient,
         onRetry(error) {
-          wanted = error instanceof OciError ? Math.min(error.retryAfterMs ?? 0, patience.stallMs) : 0;
-          // Too much for one is too much for all: everybody waits.
-          if (error instanceof OciError && error.code === 'OCI_TOO_MANY_REQUESTS') pausedUntil = Date.now() + wanted;
+          wanted = waitOf(error);
         },
         sleep: (ms, stop) => sleep(Math.max(ms, wanted), stop),
       },
@@ -295,15 +323,21 @@ export function createEndpoint(options: EndpointOptions): Endpoint {
     const streams = wish.body !== undefined && 'stream' in wish.body;
     const attempts = streams ? 1 : (wish.attempts ?? patience.attempts);
     return persist({ attempts, signal: wish.signal }, async () => {
-      const access = await getAuthorizer(wish.signal);
+      const used = getAuthorizer(wish.signal);
+      let access = await used;
       const url = new URL(wish.target, baseUrl);
       const isOwn = url.origin === new URL(baseUrl).origin;
       const header = isOwn
         ? await (wish.asAccount === true ? accountHeader() : access.headerFor(wish.scopes))
         : undefined;
       let answer = await sendFollowing(url, wish, header);
-      if (answer.status === 401 && !streams && wish.asAccount !== true && access.refused(header)) {
+      const next =
+        answer.status === 401 && isOwn && wish.asAccount !== true
+          ? renewed(used, access, header, answer.headers.get('www-authenticate'))
+          : undefined;
+      if (next !== undefined && !streams) {
         answer.discard();
+        access = await next;
         answer = await sendFollowing(url, wish, await access.headerFor(wish.scopes));
       }
       try {
@@ -311,7 +345,8 @@ export function createEndpoint(options: EndpointOptions): Endpoint {
           if (wish.maxBytes !== undefined) await answer.bytes(wish.maxBytes);
           return answer;
         }
-        throw await failure(answer, wish.what, access.isAnonymous);
+        // What has streamed is gone: it is for the caller to send it again.
+        throw await failure(answer, wish.what, (await (next ?? used)).isAnonymous, next !== undefined && streams);
       } finally {
         // Of a body that was refused before its end nobody reads the rest; not before the answer has been read.
         if (wish.body !== undefined && 'stream' in wish.body) wish.body.stream.destroy();
