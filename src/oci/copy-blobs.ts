@@ -6,7 +6,7 @@ import { usualPatience } from './endpoint.ts';
 import { connectionError } from './http-errors.ts';
 import type { CopyOptions } from './copy-types.ts';
 import type { BlobDescriptor } from './manifest.ts';
-import { isTransient } from './oci-errors.ts';
+import { isTransient, waitOf } from './oci-errors.ts';
 import { formatRepositoryName, type RepositoryName } from './reference.ts';
 import type { OciStore, OpenFrom, WritableOciStore } from './store.ts';
 
@@ -58,6 +58,7 @@ export function createBlobCopier(
     let came = 0;
     let fruitless = 0;
     let before = 0;
+    let wantedMs = 0;
     const one = async (): Promise<void> => {
       // A place is taken when bytes are wanted: looking for a blob, or mounting it, holds no transfer back.
       const { promise: isOver, resolve: release } = Promise.withResolvers<undefined>();
@@ -108,12 +109,13 @@ export function createBlobCopier(
         before = Math.max(before, reached);
         return isTransient(error) && fruitless < attempts;
       },
-      onRetry: () => {
+      onRetry: (error) => {
         counts.retries += 1;
+        wantedMs = waitOf(error);
       },
       sleep: (_ms, stop) => {
         const options = { baseDelayMs, maxDelayMs: usualPatience.maxDelayMs };
-        return sleep(backoffMs(fruitless + 1, options, Math.random), stop);
+        return sleep(Math.max(wantedMs, backoffMs(fruitless + 1, options, Math.random)), stop);
       },
     });
   };

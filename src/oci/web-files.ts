@@ -7,7 +7,7 @@ import { createAgent } from './agent.ts';
 import { usualPatience, type Patience } from './endpoint.ts';
 import { continued } from './continued.ts';
 import { connectionError, parseRetryAfter, stalled, statusError, type Doing } from './http-errors.ts';
-import { isTransient, OciError } from './oci-errors.ts';
+import { isTransient, OciError, waitOf } from './oci-errors.ts';
 import { receiveBody } from './receive.ts';
 import { watchStall } from './stall.ts';
 import type { CallOptions } from './store.ts';
@@ -92,6 +92,9 @@ export function createWebFiles(options: WebFilesOptions = {}): WebFiles {
       onClose: release,
     });
 
+  /** By host: too much for one request is too much for all, so everybody waits. */
+  const pausedUntil = new Map<string, number>();
+
   /** An answer of one of the statuses; any other is an error. */
   const ask = async (
     method: 'GET' | 'HEAD',
@@ -100,6 +103,9 @@ export function createWebFiles(options: WebFilesOptions = {}): WebFiles {
     headers: Record<string, string> = {},
     signal?: AbortSignal,
   ): ReturnType<typeof send> => {
+    const { host } = new URL(url);
+    const pause = (pausedUntil.get(host) ?? 0) - Date.now();
+    if (pause > 0) await sleep(pause, signal);
     const answer = await send(method, url, headers, signal);
     const { response, doing, release } = answer;
     if (accept.includes(response.status)) return answer;
@@ -108,7 +114,11 @@ export function createWebFiles(options: WebFilesOptions = {}): WebFiles {
     if (response.status === 404 || response.status === 410) throw absentFile(url);
     const contentType = response.headers.get('content-type') ?? '';
     const retryAfterMs = parseRetryAfter(response.headers.get('retry-after'), Date.now());
-    throw statusError(doing, { status: response.status, text, contentType, retryAfterMs, isAnonymous: true });
+    const error = statusError(doing, { status: response.status, text, contentType, retryAfterMs, isAnonymous: true });
+    if (response.status === 429 && isTransient(error)) {
+      pausedUntil.set(host, Math.max(pausedUntil.get(host) ?? 0, Date.now() + waitOf(error)));
+    }
+    throw error;
   };
 
   const persist = <T>(work: () => Promise<T>, signal: AbortSignal | undefined): Promise<T> => {
@@ -118,7 +128,7 @@ export function createWebFiles(options: WebFilesOptions = {}): WebFiles {
       signal,
       shouldRetry: isTransient,
       onRetry(error) {
-        wanted = error instanceof OciError ? Math.min(error.retryAfterMs ?? 0, patience.stallMs) : 0;
+        wanted = waitOf(error);
       },
       sleep: (ms, stop) => sleep(Math.max(ms, wanted), stop),
     });

@@ -354,6 +354,30 @@ describe('a registry that fails while it is written to', () => {
     expect(registry.blobs.has(blob.descriptor.digest)).toBe(false);
   });
 
+  it.each([
+    ['PUT', 'uploads', undefined],
+    ['PATCH', 'uploads', 200_000],
+    ['PUT', 'manifests', undefined],
+  ])('waits with %s of %s as long as Retry-After asks, and then succeeds', async (method, part, chunkBytes) => {
+    await putImage(layout, local, image);
+    registry.fault = answerWith(429, { method, part, times: 2, headers: { 'retry-after': '1' } });
+    const started = performance.now();
+
+    expect((await push({ chunkBytes })).status).toBe('copied');
+    expect(performance.now() - started).toBeGreaterThan(990);
+  });
+
+  it('does not wait for an hour: it says that it is asked to', async () => {
+    await putImage(layout, local, image);
+    registry.fault = answerWith(429, { headers: { 'retry-after': '3600' } });
+
+    const result = await push();
+
+    expect(result.error?.code).toBe('OCI_TOO_MANY_REQUESTS');
+    expect(shown(result)).toContain('3600 s');
+    expect(registry.asked).toHaveLength(1);
+  });
+
   it('goes below the limit of a proxy with smaller requests', async () => {
     await putImage(layout, local, image);
     const limit = 64 * 1024;
