@@ -62,8 +62,10 @@ export function createBlobCopier(
     const one = async (): Promise<void> => {
       // A place is taken when bytes are wanted: looking for a blob, or mounting it, holds no transfer back.
       const { promise: isOver, resolve: release } = Promise.withResolvers<undefined>();
+      let place: Promise<void> | undefined;
       const open: OpenFrom = async (startByte, options) => {
-        await new Promise<void>((resolve, reject) => {
+        // One place, also where the target has to open the source twice.
+        place ??= new Promise<void>((resolve, reject) => {
           transfers
             .run(() => {
               resolve();
@@ -71,6 +73,7 @@ export function createBlobCopier(
             }, signal)
             .catch(reject);
         });
+        await place;
         return source.openBlob(from, blob, { ...options, startByte });
       };
       const result = await target

@@ -92,7 +92,7 @@ function classify(
     case 413:
       return {
         code: 'OCI_TOO_LARGE',
-        remedy: `raise the limit for request bodies of the proxy in front of ${registry} (nginx: client_max_body_size), or upload in chunks`,
+        remedy: `raise the limit for request bodies of the proxy in front of ${registry} (nginx: client_max_body_size): smaller chunks did not go through either`,
       };
     case 429:
       return {

@@ -34,8 +34,8 @@ export interface RegistryOptions {
   /** Connections to one host at once; 16 where nothing else is said. */
   readonly maxConnections?: number | undefined;
   /**
-   * Bytes of one request of an upload. Where nothing is given a blob goes in one request, which costs the fewest trips; a
-   * proxy that limits request bodies needs less.
+   * Bytes of one request of an upload. Where nothing is given a blob goes in one request, which costs the fewest trips. Where a proxy
+   * refuses that for its size (413), smaller chunks are tried, from 64 MiB down to 256 KiB, and what went through is kept to.
    */
   readonly chunkBytes?: number | undefined;
   /** Ask for the right to push with the first token, so that a target needs no second one. */

@@ -79,7 +79,7 @@ export type OpenFrom = (startByte: number, options: CallOptions) => Promise<Read
 export interface PutBlobOptions extends CallOptions {
   /** Called with the number of bytes that were newly stored, as they come. */
   readonly onBytes?: ((bytes: number) => void) | undefined;
-  /** Called once, before the first byte is asked for, with the bytes that an attempt before had left: 0 where it left none. */
+  /** Called before the first byte is asked for, with the bytes that an attempt before had left: 0 where it left none. Called again where a registry has to be sent the blob in another way. */
   readonly onStart?: ((startByte: number) => void) | undefined;
   /** For errors: where the bytes come from. */
   readonly from?: string | undefined;
