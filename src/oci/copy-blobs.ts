@@ -6,7 +6,7 @@ import { usualPatience } from './endpoint.ts';
 import { connectionError } from './http-errors.ts';
 import type { CopyOptions } from './copy-types.ts';
 import type { BlobDescriptor } from './manifest.ts';
-import { isTransient, waitOf } from './oci-errors.ts';
+import { isOtherBytes, isTransient, waitOf } from './oci-errors.ts';
 import { formatRepositoryName, type RepositoryName } from './reference.ts';
 import type { OciStore, OpenFrom, WritableOciStore } from './store.ts';
 
@@ -28,7 +28,7 @@ const waitingUploads = 12;
  * source and target are the same registry the first one mounts it too.
  */
 export function createBlobCopier(
-  source: Pick<OciStore, 'description' | 'isLocal' | 'openBlob'>,
+  source: Pick<OciStore, 'description' | 'isLocal' | 'openBlob' | 'distrust'>,
   target: Pick<WritableOciStore, 'isLocal' | 'putBlob'>,
   {
     jobs = defaultJobs,
@@ -107,6 +107,7 @@ export function createBlobCopier(
       maxDelayMs: usualPatience.maxDelayMs,
       signal,
       shouldRetry(error) {
+        if (isOtherBytes(error)) return source.distrust?.(from, blob.digest) === true;
         const reached = started + came;
         fruitless = reached > before ? 0 : fruitless + 1;
         before = Math.max(before, reached);

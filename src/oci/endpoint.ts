@@ -48,6 +48,8 @@ export interface EndpointOptions {
   readonly registry: string;
   /** Where it is asked: scheme, host and port, no path. */
   readonly baseUrl: string;
+  /** What goes in front of paths: `/artifacts` for an API at `/artifacts/v2/`. Nothing where it is not given. */
+  readonly basePath?: string | undefined;
   readonly connection: ConnectionOptions;
   readonly credentials: CredentialSource;
   readonly patience: Patience;
@@ -106,12 +108,14 @@ export interface Endpoint {
   close(): void;
 }
 
+type BareRequest = Pick<EndpointRequest, 'method' | 'headers' | 'body' | 'what' | 'signal'>;
+
 const maxRedirects = 5;
 const redirects: readonly number[] = [301, 302, 303, 307, 308];
 
 /** Makes an endpoint. Nothing is asked before the first request. */
 export function createEndpoint(options: EndpointOptions): Endpoint {
-  const { registry, credentials, connection, patience, onRequest } = options;
+  const { registry, credentials, connection, patience, onRequest, basePath = '' } = options;
   let { baseUrl } = options;
   const agents = new Map<string, ReturnType<typeof createAgent>>();
   const agentFor = ({ protocol }: URL): ReturnType<typeof createAgent> => {
@@ -126,10 +130,7 @@ export function createEndpoint(options: EndpointOptions): Endpoint {
   };
 
   /** One request on one connection; statuses are not judged. */
-  const send = async (
-    url: URL,
-    request: Pick<EndpointRequest, 'method' | 'headers' | 'body' | 'what' | 'signal'>,
-  ): Promise<EndpointAnswer> => {
+  const send = async (url: URL, request: BareRequest): Promise<EndpointAnswer> => {
     const controller = new AbortController();
     const { body, signal, what } = request;
     const stream = body !== undefined && 'stream' in body ? body : undefined;
@@ -185,7 +186,7 @@ export function createEndpoint(options: EndpointOptions): Endpoint {
   };
 
   /** Follows redirects; what proves who we are is not shown to another host. */
-  const sendFollowing = async (url: URL, request: EndpointRequest, authorization?: string): Promise<EndpointAnswer> => {
+  const sendFollowing = async (url: URL, request: BareRequest, authorization?: string): Promise<EndpointAnswer> => {
     let current = url;
     for (let count = 0; ; count += 1) {
       const own = authorization !== undefined && current.origin === url.origin ? { authorization } : {};
@@ -222,7 +223,8 @@ export function createEndpoint(options: EndpointOptions): Endpoint {
   /** Asks `/v2/` once, to learn whether this is a registry and what it wants to see. */
   const introduce = async (signal?: AbortSignal): Promise<Authorizer> => {
     const what = `asking ${registry} for its API`;
-    const ping = (): Promise<EndpointAnswer> => send(new URL('/v2/', baseUrl), { method: 'GET', what, signal });
+    const ping = (): Promise<EndpointAnswer> =>
+      sendFollowing(new URL(`${basePath}/v2/`, baseUrl), { method: 'GET', what, signal });
     const answer = await persist({ attempts: patience.attempts, signal }, async () => {
       const first = await ping().catch((error: unknown) => {
         const cause = error instanceof OciError ? error.cause : undefined;
@@ -325,7 +327,7 @@ export function createEndpoint(options: EndpointOptions): Endpoint {
     return persist({ attempts, signal: wish.signal }, async () => {
       const used = getAuthorizer(wish.signal);
       let access = await used;
-      const url = new URL(wish.target, baseUrl);
+      const url = new URL(wish.target.startsWith('/') ? `${basePath}${wish.target}` : wish.target, baseUrl);
       const isOwn = url.origin === new URL(baseUrl).origin;
       const header = isOwn
         ? await (wish.asAccount === true ? accountHeader() : access.headerFor(wish.scopes))

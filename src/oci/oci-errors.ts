@@ -49,6 +49,11 @@ export function waitOf(error: unknown): number {
   return error instanceof OciError ? (error.retryAfterMs ?? 0) : 0;
 }
 
+/** Whether bytes came that are not what was asked for: from another place they may be right. */
+export function isOtherBytes(error: unknown): boolean {
+  return error instanceof InstallerError && ['OCI_WRONG_DIGEST', 'OCI_WRONG_SIZE'].includes(error.code);
+}
+
 /** Whether the error says that the thing asked for is not there. */
 export function isNotFound(error: unknown): boolean {
   return error instanceof InstallerError && error.code === 'OCI_NOT_FOUND';

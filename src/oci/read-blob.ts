@@ -1,5 +1,5 @@
 import type { BlobDescriptor } from './manifest.ts';
-import { tooLarge } from './oci-errors.ts';
+import { isOtherBytes, tooLarge } from './oci-errors.ts';
 import { formatRepositoryName, type RepositoryName } from './reference.ts';
 import type { CallOptions, OciStore } from './store.ts';
 import { readAll, verifying } from './verify.ts';
@@ -20,6 +20,12 @@ export async function readBlob(
   const repository = formatRepositoryName(name);
   const where = store.isLocal ? `${repository} in ${store.description}` : repository;
   if (blob.sizeBytes > maxBytes) throw tooLarge(`reading ${blob.digest}`, where, maxBytes);
-  const stream = await store.openBlob(name, blob, options);
-  return readAll(verifying(stream, blob, where), maxBytes, blob.digest, where);
+  for (;;) {
+    const stream = await store.openBlob(name, blob, options);
+    try {
+      return await readAll(verifying(stream, blob, where), maxBytes, blob.digest, where);
+    } catch (error) {
+      if (!isOtherBytes(error) || store.distrust?.(name, blob.digest) !== true) throw error;
+    }
+  }
 }

@@ -7,7 +7,7 @@ import { notFound } from './oci-errors.ts';
 import { receiveBody } from './receive.ts';
 import { formatReference, formatRepositoryName, withDigest, type RepositoryName } from './reference.ts';
 import type { Places } from './registry-places.ts';
-import type { OpenBlobOptions, OpenFrom, PutBlobOptions, PutBlobResult, WritableOciStore } from './store.ts';
+import type { OciStore, OpenBlobOptions, OpenFrom, PutBlobOptions, PutBlobResult, WritableOciStore } from './store.ts';
 import {
   findOffset,
   isHopeless,
@@ -23,9 +23,11 @@ import {
 const maxMoves = 5;
 
 /** What a store of remote registries does with blobs. */
-export type BlobCalls = Pick<WritableOciStore, 'statBlob' | 'openBlob' | 'putBlob'>;
+export type BlobCalls = Pick<WritableOciStore, 'statBlob' | 'openBlob' | 'putBlob'> &
+  Required<Pick<OciStore, 'distrust'>>;
 
-export function createBlobCalls({ ask, origin, patience }: Places, chunkBytes: number | undefined): BlobCalls {
+export function createBlobCalls(places: Places, chunkBytes: number | undefined): BlobCalls {
+  const { ask, askForBlob, origin, patience } = places;
   /** Uploads that broke off, by repository and digest; they are gone on with while this process lives. */
   const sessions = new Map<string, UploadSession>();
   /** By registry: bytes of one request, where a proxy in front of it refused more. */
@@ -51,7 +53,7 @@ export function createBlobCalls({ ask, origin, patience }: Places, chunkBytes: n
     blob: BlobDescriptor,
     { startByte = 0, endByte = blob.sizeBytes, signal }: OpenBlobOptions,
   ): ReturnType<WritableOciStore['openBlob']> =>
-    ask(name, async (place, path, scopes) => {
+    askForBlob(name, blob.digest, async (place, path, scopes) => {
       const isPart = startByte > 0 || endByte < blob.sizeBytes;
       const what = `reading ${formatReference(withDigest(name, blob.digest))}`;
       const answer = await place.endpoint.request({
@@ -145,6 +147,7 @@ export function createBlobCalls({ ask, origin, patience }: Places, chunkBytes: n
   return {
     statBlob: (name, digest, { signal } = {}) => statBlob(name, digest, signal),
     openBlob: (name, blob, openOptions = {}) => openBlob(name, blob, openOptions),
+    distrust: places.distrust,
     putBlob: (name, blob, openFrom, putOptions = {}) => putBlob(name, blob, openFrom, putOptions),
   };
 }

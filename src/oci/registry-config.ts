@@ -8,6 +8,8 @@ export interface MirrorConfig extends HostConfig {
   readonly host: string;
   /** Put in front of repositories there: `docker.io` makes `library/nginx` into `docker.io/library/nginx`. */
   readonly prefix?: string | undefined;
+  /** Path below which the API lies: `/artifacts/docker` is asked at `/artifacts/docker/v2/`, as containerd does. */
+  readonly path?: string | undefined;
 }
 
 /** How one host is spoken to. */

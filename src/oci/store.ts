@@ -53,6 +53,12 @@ export interface OciStore {
    */
   openBlob(name: RepositoryName, blob: BlobDescriptor, options?: OpenBlobOptions): Promise<Readable>;
 
+  /**
+   * Takes note that the bytes that came last for a blob were others than its digest stands for. True where the store has another place to
+   * ask, and asks there from now on (a registry behind its mirrors); stores of one place have no such call.
+   */
+  distrust?(name: RepositoryName, digest: Digest): boolean;
+
   /** The references in a store that knows all of its own (a layout, a bundle); undefined for remote registries. */
   listReferences?(options?: CallOptions): Promise<readonly Reference[]>;
 

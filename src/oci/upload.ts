@@ -4,7 +4,7 @@ import type { Scopes } from './challenge.ts';
 import type { Endpoint, EndpointAnswer, UploadBody } from './endpoint.ts';
 import type { BlobDescriptor } from './manifest.ts';
 import { notARegistry } from './http-errors.ts';
-import { cutShort, OciError } from './oci-errors.ts';
+import { cutShort, isOtherBytes, OciError } from './oci-errors.ts';
 import type { CallOptions, OpenFrom, PutBlobOptions } from './store.ts';
 import { checkBlob, type BlobCheck } from './verify.ts';
 
@@ -264,10 +264,7 @@ function checkLength(blob: BlobDescriptor, startByte: number, where: string): Bl
 
 /** Whether a failed upload can be of no use to another attempt. */
 export function isHopeless(error: unknown): boolean {
-  return (
-    isTooLarge(error) ||
-    (error instanceof InstallerError && ['OCI_WRONG_DIGEST', 'OCI_WRONG_SIZE'].includes(error.code))
-  );
+  return isTooLarge(error) || isOtherBytes(error);
 }
 
 /** Whether a request was refused for its size. */
