@@ -1,6 +1,7 @@
 import type { KeyObject } from 'node:crypto';
 import { programVersion } from '../assets.ts';
 import { loadCatalogs } from '../artifacts/load-catalogs.ts';
+import { readServers } from '../artifacts/servers.ts';
 import { digestOf, type Digest } from '../oci/digest.ts';
 import type { Patience } from '../oci/endpoint.ts';
 import type { BlobDescriptor } from '../oci/manifest.ts';
@@ -64,9 +65,10 @@ export async function createBundle(options: CreateOptions): Promise<WriteResult>
   const hops = resolveHops(await loadCatalogs(config), config, architecturesOf(platforms), options.upgradeTo);
   for (const note of new Set(hops.flatMap(({ notes }) => notes))) onNote(note);
   const access = await registryAccess(config, env, options.addSecret);
+  const servers = await readServers(config, options.addSecret, env);
   const registry = createRegistryStore({ ...access, patience });
   const earlier = await openOld(options.path);
-  const web = createWebFiles({ proxyEnv: env, patience });
+  const web = createWebFiles({ servers, proxyEnv: env, patience });
   try {
     const { mirrors } = config.spec.artifacts;
     const { allowUnpinned } = options;

@@ -1,4 +1,5 @@
-import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import { createServer as createTlsServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import { createHash, randomBytes } from 'node:crypto';
 import { writeFile } from 'node:fs/promises';
@@ -49,11 +50,12 @@ export class FileServer {
   readonly asked: string[] = [];
   sentBytes = 0;
   fault: ((path: string, response: ServerResponse, request: IncomingMessage) => boolean) | undefined;
-  private readonly server = createServer((request, response) => {
-    this.answer(request, response);
-  });
+  private server: Server = createServer();
 
-  async start(): Promise<this> {
+  /** With `tls` (PEM) it answers over HTTPS. */
+  async start(tls?: { readonly cert: string; readonly key: string }): Promise<this> {
+    const answer = (request: IncomingMessage, response: ServerResponse): void => this.answer(request, response);
+    this.server = tls === undefined ? createServer(answer) : createTlsServer(tls, answer);
     await new Promise<void>((resolve) => this.server.listen(0, '127.0.0.1', resolve));
     return this;
   }
