@@ -4,23 +4,21 @@ import { readSecret } from '../spec/secrets.ts';
 import { readNamedFile } from './load-catalogs.ts';
 
 /**
- * spec.artifacts.servers with the texts of its certificates and the values of its secrets. `addSecret` is told every one of them,
+ * Servers of the cluster file with the texts of its certificates and the values of its secrets. `addSecret` is told every one of them,
  * also in the form in which it goes over the wire. FILE_UNREADABLE and SECRET_UNREADABLE (exit code 2).
  */
 export async function readServers(
-  config: ClusterConfig,
+  servers: ClusterConfig['spec']['artifacts']['servers'],
   addSecret: (value: string) => void,
   env?: NodeJS.ProcessEnv,
 ): Promise<Readonly<Record<string, WebServer>>> {
-  const entries = Object.entries(config.spec.artifacts.servers).map(
-    async ([host, { ca, credentials }]): Promise<[string, WebServer]> => [
-      host,
-      {
-        ...(ca === undefined ? {} : { ca: await readNamedFile(ca, `CA of server ${host}`) }),
-        ...(credentials === undefined ? {} : { login: await readLogin(host, credentials, addSecret, env) }),
-      },
-    ],
-  );
+  const entries = Object.entries(servers).map(async ([host, { ca, credentials }]): Promise<[string, WebServer]> => [
+    host,
+    {
+      ...(ca === undefined ? {} : { ca: await readNamedFile(ca, `CA of server ${host}`) }),
+      ...(credentials === undefined ? {} : { login: await readLogin(host, credentials, addSecret, env) }),
+    },
+  ]);
   return Object.fromEntries(await Promise.all(entries));
 }
 

@@ -28,16 +28,12 @@ import { resolveImages, type ResolvedImage } from './resolve-images.ts';
 import { renderSbom } from './sbom.ts';
 import { fileSource, memorySource } from './sources.ts';
 import { wantedOf } from './wanted.ts';
-import {
-  checkFolder,
-  openOld,
-  writeBundle,
-  type BlobSource,
-  type WriteOptions,
-  type WriteResult,
-} from './write-bundle.ts';
+import { checkFolder, openOld, writeBundle, type BlobSource } from './write-bundle.ts';
+import { writeVerified, type VerifiedResult, type WriteVerifiedOptions } from './write-verified.ts';
 
-export interface CreateOptions extends Omit<WriteOptions, 'signKey'> {
+export interface CreateOptions extends Omit<WriteVerifiedOptions, 'signKey' | 'anew'> {
+  /** Read every byte of the bundle in the end, and mend what is damaged. */
+  readonly verifyContent?: boolean | undefined;
   readonly config: ClusterConfig;
   /** `linux/amd64`. */
   readonly platforms: readonly string[];
@@ -64,7 +60,7 @@ export interface CreateOptions extends Omit<WriteOptions, 'signKey'> {
  * Makes a bundle of everything that the cluster file needs: plans, asks every origin what it has, proves that nothing is missing, and
  * only then fetches. Errors as of the parts; what was fetched stays for the next run.
  */
-export async function createBundle(options: CreateOptions): Promise<WriteResult> {
+export async function createBundle(options: CreateOptions): Promise<VerifiedResult> {
   const { config, signal, patience, env, onNote } = options;
   const platforms = options.platforms.toSorted();
   await checkFolder(options.path);
@@ -72,7 +68,7 @@ export async function createBundle(options: CreateOptions): Promise<WriteResult>
   const hops = resolveHops(await loadCatalogs(config), config, architecturesOf(platforms), options.upgradeTo);
   for (const note of new Set(hops.flatMap(({ notes }) => notes))) onNote(note);
   const access = await registryAccess(config, env, options.addSecret);
-  const servers = await readServers(config, options.addSecret, env);
+  const servers = await readServers(config.spec.artifacts.servers, options.addSecret, env);
   const registry = createRegistryStore({ ...access, patience });
   const earlier = await openOld(options.path);
   const web = createWebFiles({ servers, proxyEnv: env, patience });
@@ -113,7 +109,8 @@ export async function createBundle(options: CreateOptions): Promise<WriteResult>
       base,
     });
     options.onPlanned?.(draft);
-    return await writeBundle(draft, sources, options);
+    if (options.verifyContent === true) return await writeVerified(draft, sources, options);
+    return { ...(await writeBundle(draft, sources, options)), mendedBlobs: 0 };
   } finally {
     web.close();
     await registry.close();

@@ -1,27 +1,20 @@
-import { rootCertificates } from 'node:tls';
-import type { Readable } from 'node:stream';
-import fetch, { type Response } from 'node-fetch';
-import { abortReason, sleep } from '../lib/deadline.ts';
+import { sleep } from '../lib/deadline.ts';
 import { retry } from '../lib/retry.ts';
-import { createAgent, type ConnectionOptions } from './agent.ts';
+import type { ConnectionOptions } from './agent.ts';
 import { basicHeader, createAuthorizer, type Authorizer } from './auth.ts';
 import { parseChallenge, type Challenge, type Scopes } from './challenge.ts';
 import type { CredentialSource } from './credentials.ts';
+import { createSender, type EndpointAnswer, type RequestEvent, type SingleRequest } from './endpoint-send.ts';
 import {
   codeOf,
-  connectionError,
   isPlainHttpAnswer,
   looksLikeHtml,
   notARegistry,
   parseRetryAfter,
-  stalled,
   statusError,
   type Doing,
 } from './http-errors.ts';
 import { isTransient, OciError, waitOf } from './oci-errors.ts';
-import { receiveBody, type ReceiveOptions } from './receive.ts';
-import { watchStall } from './stall.ts';
-import { readAll } from './verify.ts';
 
 /** How often and how long requests are tried. */
 export interface Patience {
@@ -34,14 +27,6 @@ export interface Patience {
 }
 
 export const usualPatience: Patience = { attempts: 5, baseDelayMs: 250, maxDelayMs: 8000, stallMs: 60_000 };
-
-/** One request as it was answered; for counting. */
-export interface RequestEvent {
-  readonly method: string;
-  readonly url: string;
-  /** 0 where no answer came. */
-  readonly status: number;
-}
 
 export interface EndpointOptions {
   /** The registry as references name it. */
@@ -57,13 +42,9 @@ export interface EndpointOptions {
 }
 
 /** A request to a registry. */
-export interface EndpointRequest {
-  readonly method: 'GET' | 'HEAD' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
+export interface EndpointRequest extends SingleRequest {
   /** A path from `/v2/` on with its query, or a whole address that the registry gave. */
   readonly target: string;
-  readonly headers?: Readonly<Record<string, string>> | undefined;
-  /** Bytes are sent again in another try; a stream goes once. */
-  readonly body?: Uint8Array | UploadBody | undefined;
   readonly scopes: Scopes;
   /** Show user and password, not a token: for what a registry offers beside the distribution specification. */
   readonly asAccount?: boolean | undefined;
@@ -71,32 +52,8 @@ export interface EndpointRequest {
   readonly accept: readonly number[];
   /** The body is read within the try, so that it is asked for again where it breaks off; OCI_WRONG_SIZE where it has more bytes. */
   readonly maxBytes?: number | undefined;
-  /** For errors: `reading registry.k8s.io/pause:3.10`. */
-  readonly what: string;
-  readonly signal?: AbortSignal | undefined;
   /** Tries of this request, where the patience of the endpoint is not meant. */
   readonly attempts?: number | undefined;
-}
-
-/** A body that streams, and whether its own source is what it waits for. */
-export interface UploadBody {
-  readonly stream: Readable;
-  readonly isWaitingForSource: () => boolean;
-}
-
-/** An answer. Either its body is read with one of the two, or `discard` is called. */
-export interface EndpointAnswer {
-  readonly status: number;
-  readonly headers: Response['headers'];
-  /** The address that answered, after redirects. */
-  readonly url: string;
-  text(): Promise<string>;
-  /** The whole body, 32 MiB where nothing else is said; the same again where it is asked for again. */
-  bytes(maxBytes?: number): Promise<Buffer>;
-  /** The body, and what ends the watch over the request; called when the body is closed. */
-  readonly body: Readable;
-  readonly release: () => void;
-  discard(): void;
 }
 
 /** One address of a registry: authentication, redirects, retries and the errors of all of them. */
@@ -108,8 +65,6 @@ export interface Endpoint {
   close(): void;
 }
 
-type BareRequest = Pick<EndpointRequest, 'method' | 'headers' | 'body' | 'what' | 'signal'>;
-
 const maxRedirects = 5;
 const redirects: readonly number[] = [301, 302, 303, 307, 308];
 
@@ -117,76 +72,16 @@ const redirects: readonly number[] = [301, 302, 303, 307, 308];
 export function createEndpoint(options: EndpointOptions): Endpoint {
   const { registry, credentials, connection, patience, onRequest, basePath = '' } = options;
   let { baseUrl } = options;
-  const agents = new Map<string, ReturnType<typeof createAgent>>();
-  const agentFor = ({ protocol }: URL): ReturnType<typeof createAgent> => {
-    const agent = agents.get(protocol) ?? createAgent(protocol, connection, () => rootCertificates);
-    agents.set(protocol, agent);
-    return agent;
-  };
   let pausedUntil = 0;
   const doing = (what: string): Doing => {
     const { host } = new URL(baseUrl);
     return { what, registry: host === registry ? registry : `${registry} (at ${host})` };
   };
 
-  /** One request on one connection; statuses are not judged. */
-  const send = async (url: URL, request: BareRequest): Promise<EndpointAnswer> => {
-    const controller = new AbortController();
-    const { body, signal, what } = request;
-    const stream = body !== undefined && 'stream' in body ? body : undefined;
-    const stop = (reason: Error): void => {
-      controller.abort(reason);
-      stream?.stream.destroy();
-    };
-    const onAbort = (): void => {
-      stop(abortReason(signal));
-    };
-    if (signal?.aborted === true) throw abortReason(signal);
-    signal?.addEventListener('abort', onAbort, { once: true });
-    const watch = watchStall(
-      patience.stallMs,
-      () => stop(stalled(doing(what), patience.stallMs)),
-      () => stream?.isWaitingForSource() ?? false,
-    );
-    const refresh = (): void => {
-      watch.refresh();
-    };
-    stream?.stream.on('data', refresh).pause();
-    const release = (): void => {
-      signal?.removeEventListener('abort', onAbort);
-    };
-    let response: Response;
-    try {
-      response = await fetch(url, {
-        method: request.method,
-        headers: { 'user-agent': 'installer', ...request.headers },
-        redirect: 'manual',
-        compress: false,
-        agent: agentFor(url),
-        signal: controller.signal,
-        ...(body === undefined ? {} : { body: stream ? stream.stream : Buffer.from(body as Uint8Array) }),
-      });
-    } catch (error) {
-      release();
-      onRequest?.({ method: request.method, url: url.href, status: 0 });
-      if (controller.signal.aborted) throw controller.signal.reason;
-      // What the source of the body says goes before what the connection makes of it.
-      const inner = stream?.stream.errored;
-      throw inner ?? connectionError(doing(what), error);
-    } finally {
-      watch.stop();
-    }
-    onRequest?.({ method: request.method, url: url.href, status: response.status });
-    return toAnswer(response, url, {
-      doing: doing(what),
-      stallMs: patience.stallMs,
-      abortReason: () => (controller.signal.aborted ? (controller.signal.reason as Error) : undefined),
-      onClose: release,
-    });
-  };
+  const { send, close } = createSender({ connection, stallMs: patience.stallMs, onRequest, doing });
 
   /** Follows redirects; what proves who we are is not shown to another host. */
-  const sendFollowing = async (url: URL, request: BareRequest, authorization?: string): Promise<EndpointAnswer> => {
+  const sendFollowing = async (url: URL, request: SingleRequest, authorization?: string): Promise<EndpointAnswer> => {
     let current = url;
     for (let count = 0; ; count += 1) {
       const own = authorization !== undefined && current.origin === url.origin ? { authorization } : {};
@@ -363,41 +258,6 @@ export function createEndpoint(options: EndpointOptions): Endpoint {
     },
     request,
     doing,
-    close() {
-      for (const agent of agents.values()) agent.destroy();
-    },
-  };
-}
-
-/** Largest body that is no blob. */
-const maxSmallBytes = 32 * 1024 * 1024;
-
-function toAnswer(
-  response: Response,
-  url: URL,
-  options: Pick<ReceiveOptions, 'doing' | 'stallMs' | 'abortReason' | 'onClose'>,
-): EndpointAnswer {
-  const { doing, onClose: release } = options;
-  const body = response.body as Readable;
-  // An error after nobody listens any more (a body that was dropped) is no matter.
-  body.on('error', () => undefined);
-  const receive = (): Readable => receiveBody(body, { ...options, skipBytes: 0, expectedBytes: 0 });
-  let all: Promise<Buffer> | undefined;
-  const whole = (maxBytes = maxSmallBytes): Promise<Buffer> =>
-    (all ??= readAll(receive(), maxBytes, doing.what, doing.registry));
-  return {
-    status: response.status,
-    headers: response.headers,
-    url: url.href,
-    body,
-    release,
-    bytes: whole,
-    text: async () => (await whole()).toString(),
-    discard() {
-      if (all !== undefined) return;
-      receive()
-        .on('error', () => undefined)
-        .resume();
-    },
+    close,
   };
 }

@@ -1,7 +1,8 @@
 import { Readable } from 'node:stream';
 import { InstallerError } from '../errors.ts';
 import type { Scopes } from './challenge.ts';
-import type { Endpoint, EndpointAnswer, UploadBody } from './endpoint.ts';
+import type { Endpoint } from './endpoint.ts';
+import type { EndpointAnswer, UploadBody } from './endpoint-send.ts';
 import type { BlobDescriptor } from './manifest.ts';
 import { notARegistry } from './http-errors.ts';
 import { cutShort, isOtherBytes, OciError } from './oci-errors.ts';

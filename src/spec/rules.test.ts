@@ -8,6 +8,7 @@ import type {
   KubernetesConfig,
   PackageRepository,
   NetworkConfig,
+  ServerCredentials,
 } from './schema.ts';
 
 type Spec = ClusterConfig['spec'];
@@ -50,6 +51,9 @@ const repositories = (...list: Partial<PackageRepository>[]): Partial<Spec> =>
       })),
     },
   });
+const servers = (credentials: ServerCredentials): Partial<Spec> => ({
+  artifacts: { ...base.artifacts, servers: { m: { credentials } } },
+});
 const ipv6 = { podSubnets: ['fd00:10:244::/56'], serviceSubnets: ['fd00:10:96::/112'] };
 const ipv6Host = { hosts: [{ ...controlPlane, address: 'fd00::1', internalAddress: 'fd00::1' }] };
 const manyHosts = (count: number): Partial<Spec> =>
@@ -340,6 +344,20 @@ describe.each<{ id: string; holds: Partial<Spec>[]; breaks: [Partial<Spec>, stri
       [
         repositories({ signedIndex: true }),
         'spec.hostSettings.packageRepositories.repositories[0].signedIndex: give the keyFile that it is signed with',
+      ],
+    ],
+  },
+  {
+    id: 'repository-logins-fit',
+    holds: [
+      {},
+      { ...repositories({ url: 'https://m/debian' }), ...servers({ username: 'a', password: { env: 'A' } }) },
+      { ...repositories({ url: 'https://other/debian' }), ...servers({ token: { env: 'A' } }) },
+    ],
+    breaks: [
+      [
+        { ...repositories({ url: 'https://m/$basearch' }), ...servers({ token: { env: 'A' } }) },
+        'spec.hostSettings.packageRepositories.repositories[0].url: package managers know no token; give username and password for m in spec.artifacts.servers',
       ],
     ],
   },

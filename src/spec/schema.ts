@@ -207,7 +207,7 @@ const artifacts = z.strictObject({
   servers: byServer(server)
     .default({})
     .describe(
-      'Servers with a certificate authority or a login of their own, by the host that is asked (that of the mirror, where there is one): for the binaries, charts over HTTP, files and packages that `bundle create` fetches.',
+      'Servers with a certificate authority or a login of their own, by the host that is asked (that of the mirror, where there is one): for binaries, charts over HTTP, files and packages, those that `bundle create` fetches and those that hosts fetch.',
     ),
   catalogs: z.array(path).default([]).describe('Catalog files laid over the built-in version catalog, in this order.'),
 });

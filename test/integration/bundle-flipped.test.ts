@@ -42,6 +42,7 @@ beforeAll(async () => {
   };
   const extras = {
     images: [],
+    digests: {},
     charts: [{ name: 'web', version: '1.2.3', repository, images: [] }],
     files: [{ url: `${repository}/tool.bin`, sha256: createHash('sha256').update(tool).digest('hex') }],
   };

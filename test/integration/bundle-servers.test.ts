@@ -101,6 +101,7 @@ it('a bundle takes binaries, charts, files and packages from a server with its o
       osPackages: { distributions: [{ id: 'debian', version: '12', groups: [], packages: ['jq'], repositories }] },
       bundle: {
         images: [],
+        digests: {},
         charts: [{ name: 'web', version: '1.2.3', repository: 'https://charts.example.com', images: [] }],
         files: [{ url: 'https://charts.example.com/tool', sha256: sha256(Buffer.from('tool')) }],
       },
@@ -226,7 +227,7 @@ describe('says which host wanted what', () => {
     };
     repo.contents.set('/charts.example.com/index.yaml', Buffer.from(JSON.stringify({ entries: { web: [entry] } })));
     const charts = [{ name: 'web', version: '1.2.3', repository: 'https://charts.example.com', images: [] }];
-    const config = configWith({ ca, credentials }, { bundle: { images: [], files: [], charts } });
+    const config = configWith({ ca, credentials }, { bundle: { images: [], digests: {}, files: [], charts } });
 
     const error = await failureOf(config);
 

@@ -9,7 +9,7 @@ import { resolveVersions, type Architecture } from '../../../src/artifacts/catal
 import { loadCatalogs } from '../../../src/artifacts/load-catalogs.ts';
 import { createBundle, type CreateOptions } from '../../../src/bundle/create.ts';
 import { wantedOf } from '../../../src/bundle/wanted.ts';
-import type { WriteResult } from '../../../src/bundle/write-bundle.ts';
+import type { VerifiedResult } from '../../../src/bundle/write-verified.ts';
 import { parseRange } from '../../../src/oci/serve-names.ts';
 import { parseReference } from '../../../src/oci/reference.ts';
 import { createRegistryStore } from '../../../src/oci/registry.ts';
@@ -30,7 +30,7 @@ export interface Site {
   readonly images: ReadonlyMap<string, TestIndex>;
   /** Bytes of blobs and files sent so far. */
   readonly sentBytes: () => number;
-  create(options: Partial<CreateOptions> & { readonly path: string }): Promise<WriteResult>;
+  create(options: Partial<CreateOptions> & { readonly path: string }): Promise<VerifiedResult>;
   close(): Promise<void>;
 }
 
