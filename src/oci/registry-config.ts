@@ -21,7 +21,7 @@ export interface HostConfig {
   readonly insecure?: boolean | undefined;
   /** PEM text of certificates to trust besides the usual ones. */
   readonly ca?: string | undefined;
-  /** Makes connections to it some other way, through SSH for example. */
+  /** Makes connections to it some other way, through SSH for example. For callers of the library: no command sets it. */
   readonly connect?: Connect | undefined;
 }
 
