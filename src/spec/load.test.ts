@@ -52,6 +52,7 @@ describe('a valid file', () => {
           },
           "bundle": {
             "charts": [],
+            "digests": {},
             "files": [],
             "images": [],
           },
