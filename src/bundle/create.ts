@@ -68,9 +68,8 @@ export async function createBundle(options: CreateOptions): Promise<VerifiedResu
   const hops = resolveHops(await loadCatalogs(config), config, architecturesOf(platforms), options.upgradeTo);
   for (const note of new Set(hops.flatMap(({ notes }) => notes))) onNote(note);
   const access = await registryAccess(config, env, options.addSecret);
-  for (const note of access.notes) onNote(note);
   const servers = await readServers(config.spec.artifacts.servers, options.addSecret, env);
-  const registry = createRegistryStore({ ...access.options, patience });
+  const registry = createRegistryStore({ ...access, patience });
   const earlier = await openOld(options.path);
   const web = createWebFiles({ servers, proxyEnv: env, patience });
   try {
@@ -205,6 +204,7 @@ function imageSources(
       blob: { digest: blob.digest, sizeBytes: blob.sizeBytes },
       from,
       open: (startByte: number, { signal }: CallOptions) => registry.openBlob(from, blob, { startByte, signal }),
+      distrust: () => registry.distrust?.(from, blob.digest) === true,
     })),
   ];
 }

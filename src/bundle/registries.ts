@@ -4,13 +4,6 @@ import type { HostConfig, MirrorConfig, RegistryOptions } from '../oci/registry-
 import type { ClusterConfig } from '../spec/schema.ts';
 import { readSecret } from '../spec/secrets.ts';
 
-/** How the cluster file says registries are reached, for a client on this machine. */
-export interface RegistryAccess {
-  readonly options: RegistryOptions;
-  /** What the reader should know: mirrors that cannot be used from here. */
-  readonly notes: readonly string[];
-}
-
 /**
  * The mirrors, certificates and credentials of spec.runtime.registries as options of a registry client; other credentials are
  * those of `docker login`. `addSecret` is told every password. FILE_UNREADABLE and SECRET_UNREADABLE (exit code 2).
@@ -19,23 +12,18 @@ export async function registryAccess(
   config: ClusterConfig,
   env: NodeJS.ProcessEnv,
   addSecret: (value: string) => void,
-): Promise<RegistryAccess> {
+): Promise<RegistryOptions> {
   const hosts: Record<string, HostConfig & { mirrors: MirrorConfig[] }> = {};
   const known: Record<string, Credentials> = {};
-  const notes: string[] = [];
   for (const [registry, settings] of Object.entries(config.spec.runtime.registries)) {
     const ca = settings.ca === undefined ? undefined : await readNamedFile(settings.ca, `CA of registry ${registry}`);
     const access: HostConfig = { ...(ca === undefined ? {} : { ca }), insecure: settings.insecure };
     const mirrors: MirrorConfig[] = [];
     for (const address of settings.mirrors) {
       const { host, protocol, pathname } = new URL(address);
-      if (pathname !== '/' && pathname !== '') {
-        notes.push(
-          `the mirror ${address} of ${registry} is passed over: images of a bundle are not asked for below a path`,
-        );
-        continue;
-      }
-      mirrors.push({ ...access, host, plainHttp: protocol === 'http:' });
+      // As containerd reads it: the API is below the path, and a path that ends in /v2 is the API's own.
+      const path = pathname.replace(/\/+$/, '').replace(/\/v2$/, '');
+      mirrors.push({ ...access, host, path, plainHttp: protocol === 'http:' });
     }
     hosts[registry] = { ...access, mirrors };
     if (settings.credentials === undefined) continue;
@@ -46,5 +34,5 @@ export async function registryAccess(
     for (const host of [registry, ...mirrors.map((mirror) => mirror.host)]) known[host] = { username, password };
   }
   const credentials = fixedCredentials(known, dockerCredentials(env));
-  return { options: { hosts, credentials, proxyEnv: env }, notes };
+  return { hosts, credentials, proxyEnv: env };
 }

@@ -1,6 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import { pipeline } from 'node:stream/promises';
-import { parseRange } from '../oci/serve-names.ts';
+import { blobSender } from '../oci/send-blob.ts';
 import type { Bundle } from './bundle.ts';
 import type { BundleItem } from './manifest.ts';
 
@@ -11,10 +10,11 @@ type Content = { readonly item: BundleItem } | { readonly text: string; readonly
 
 /**
  * Answers for the files of a bundle: `/files/<host>/<path>` as their publisher has them, `/files/<kind>/<name>` for those that have no publisher,
- * their checksums beside them, `/packages/<repository>/…` for repositories of packages, and the table of contents (`/bundle.json`, `/bundle.json.sig`). One range a request.
+ * their checksums beside them, `/packages/<repository>/…` for repositories of packages, and the table of contents (`/bundle.json`, `/bundle.json.sig`). One range a request; what does not match its digest does not end as a good answer.
  */
 export function filesHandler(bundle: Bundle): (request: IncomingMessage, response: ServerResponse) => Promise<boolean> {
   const contents = contentsOf(bundle);
+  const send = blobSender(bundle.path);
   return async (request, response) => {
     const path = decodeURIComponent(new URL(request.url ?? '/', 'http://localhost').pathname);
     const content = contents.get(path);
@@ -25,7 +25,10 @@ export function filesHandler(bundle: Bundle): (request: IncomingMessage, respons
       response.end(request.method === 'HEAD' ? undefined : body);
       return true;
     }
-    await sendItem(bundle, content.item, request, response);
+    const { digest, sizeBytes } = content.item;
+    const blob = { digest, sizeBytes };
+    const headers = { 'content-type': 'application/octet-stream' };
+    await send(request, response, { blob, headers, open: (range) => bundle.openBlob(blob, range) });
     return true;
   };
 }
@@ -87,30 +90,4 @@ export function filePathOf(item: BundleItem): string {
   }
   const platform = item.platforms.map((text) => `${text.replaceAll('/', '-')}/`).join('');
   return `${filesPath}${item.kind}/${platform}${item.name}`;
-}
-
-async function sendItem(
-  bundle: Bundle,
-  { digest, sizeBytes }: BundleItem,
-  request: IncomingMessage,
-  response: ServerResponse,
-): Promise<void> {
-  const range = parseRange(request.headers.range, sizeBytes);
-  if (range === 'invalid') {
-    response.writeHead(416, { 'content-range': `bytes */${sizeBytes}`, 'content-length': 0 }).end();
-    return;
-  }
-  const { startByte, endByte } = range === 'whole' ? { startByte: 0, endByte: sizeBytes } : range;
-  response.writeHead(range === 'whole' ? 200 : 206, {
-    'content-type': 'application/octet-stream',
-    'content-length': endByte - startByte,
-    'accept-ranges': 'bytes',
-    etag: `"${digest}"`,
-    ...(range === 'whole' ? {} : { 'content-range': `bytes ${startByte}-${endByte - 1}/${sizeBytes}` }),
-  });
-  if (request.method === 'HEAD') {
-    response.end();
-    return;
-  }
-  await pipeline(bundle.openBlob({ digest, sizeBytes }, { startByte, endByte }), response);
 }

@@ -23,6 +23,8 @@ export interface BlobSource {
   /** For errors: a repository, or the host and path of a file. */
   readonly from: RepositoryName;
   open(startByte: number, options: CallOptions): Promise<Readable>;
+  /** As of `OciStore`: what came was wrong, and there is another place to ask. */
+  readonly distrust?: (() => boolean) | undefined;
 }
 
 export interface WriteOptions extends CallOptions {
@@ -193,7 +195,12 @@ async function fillAll(
   const stop = new AbortController();
   const signal = options.signal === undefined ? stop.signal : AbortSignal.any([stop.signal, options.signal]);
   const copier = createBlobCopier(
-    { description: 'the sources', isLocal: false, openBlob },
+    {
+      description: 'the sources',
+      isLocal: false,
+      openBlob,
+      distrust: (_name, digest) => byDigest.get(digest)?.distrust?.() === true,
+    },
     { isLocal: true, putBlob },
     {
       jobs: options.jobs ?? defaultJobs,

@@ -16,6 +16,8 @@ export interface Authorizer {
   headerFor(scopes: Scopes): Promise<string | undefined>;
   /** Takes note that a header made before was refused; true where another attempt can bring another header. */
   refused(header: string | undefined): boolean;
+  /** Whether this is what was made for such a challenge. */
+  isFor(challenge: Challenge): boolean;
   /** For the error: whether there was somebody to say who we are. */
   readonly isAnonymous: boolean;
 }
@@ -24,6 +26,8 @@ interface Token {
   readonly scopes: Scopes;
   readonly header: Promise<string>;
   readonly expiresAt: () => number;
+  /** The header, once it is there. */
+  readonly value: () => string | undefined;
 }
 
 /** Tokens without a lifetime live this long (distribution's token specification). */
@@ -38,22 +42,25 @@ export function createAuthorizer(
   now: () => number = Date.now,
 ): Authorizer {
   const isAnonymous = credentials === undefined;
+  const isFor = (other: Challenge): boolean => JSON.stringify(other) === JSON.stringify(challenge);
   if (challenge === undefined) {
-    return { isAnonymous, headerFor: () => Promise.resolve(undefined), refused: () => false };
+    return { isAnonymous, isFor, headerFor: () => Promise.resolve(undefined), refused: () => false };
   }
   if (challenge.scheme === 'basic') {
     const header = credentials && 'username' in credentials ? basicHeader(credentials) : undefined;
-    return { isAnonymous, headerFor: () => Promise.resolve(header), refused: () => false };
+    return { isAnonymous, isFor, headerFor: () => Promise.resolve(header), refused: () => false };
   }
   let tokens: Token[] = [];
   const fetchToken = (scopes: Scopes): Token => {
     let expiresAt = Number.POSITIVE_INFINITY;
+    let value: string | undefined;
     const header = requestToken(registry, challenge, credentials, scopes, send).then(({ token, lifetimeSeconds }) => {
       // A little before its time, for the request has to get there with it.
       expiresAt = now() + Math.max(lifetimeSeconds * 0.9, lifetimeSeconds - 30) * 1000;
-      return `Bearer ${token}`;
+      value = `Bearer ${token}`;
+      return value;
     });
-    const entry: Token = { scopes, header, expiresAt: () => expiresAt };
+    const entry: Token = { scopes, header, expiresAt: () => expiresAt, value: () => value };
     header.catch(() => {
       tokens = tokens.filter((other) => other !== entry);
     });
@@ -61,6 +68,7 @@ export function createAuthorizer(
   };
   return {
     isAnonymous,
+    isFor,
     async headerFor(scopes) {
       tokens = tokens.filter((token) => token.expiresAt() > now());
       let token = tokens.find((have) => coversScopes(have.scopes, scopes));
@@ -72,13 +80,7 @@ export function createAuthorizer(
     },
     refused(header) {
       if (header === undefined) return false;
-      const before = tokens;
-      void Promise.allSettled(before.map((token) => token.header)).then((results) => {
-        tokens = tokens.filter((token) => {
-          const result = results[before.indexOf(token)];
-          return !(result?.status === 'fulfilled' && result.value === header);
-        });
-      });
+      tokens = tokens.filter((token) => token.value() !== header);
       return true;
     },
   };

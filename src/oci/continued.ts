@@ -2,11 +2,11 @@ import type { Readable } from 'node:stream';
 import { sleep } from '../lib/deadline.ts';
 import { backoffMs } from '../lib/retry.ts';
 import type { Patience } from './endpoint.ts';
-import { isTransient } from './oci-errors.ts';
+import { isTransient, waitOf } from './oci-errors.ts';
 
 /**
  * The bytes of something that can be opened at any of them. Where it breaks for a passing reason it is opened again behind the
- * last byte; `attempts` times without a new byte end it with the last error.
+ * last byte, not before the time that the other side asked to wait; `attempts` times without a new byte end it with the last error.
  */
 export async function* continued(
   open: (startByte: number) => Promise<Readable>,
@@ -26,7 +26,7 @@ export async function* continued(
     } catch (error) {
       failures = done > before ? 1 : failures + 1;
       if (!isTransient(error) || failures >= options.attempts) throw error;
-      await sleep(backoffMs(failures, options, Math.random), options.signal);
+      await sleep(Math.max(waitOf(error), backoffMs(failures, options, Math.random)), options.signal);
     }
   }
 }

@@ -6,7 +6,7 @@ import { usualPatience } from './endpoint.ts';
 import { connectionError } from './http-errors.ts';
 import type { CopyOptions } from './copy-types.ts';
 import type { BlobDescriptor } from './manifest.ts';
-import { isTransient } from './oci-errors.ts';
+import { isOtherBytes, isTransient, waitOf } from './oci-errors.ts';
 import { formatRepositoryName, type RepositoryName } from './reference.ts';
 import type { OciStore, OpenFrom, WritableOciStore } from './store.ts';
 
@@ -28,7 +28,7 @@ const waitingUploads = 12;
  * source and target are the same registry the first one mounts it too.
  */
 export function createBlobCopier(
-  source: Pick<OciStore, 'description' | 'isLocal' | 'openBlob'>,
+  source: Pick<OciStore, 'description' | 'isLocal' | 'openBlob' | 'distrust'>,
   target: Pick<WritableOciStore, 'isLocal' | 'putBlob'>,
   {
     jobs = defaultJobs,
@@ -58,11 +58,14 @@ export function createBlobCopier(
     let came = 0;
     let fruitless = 0;
     let before = 0;
+    let wantedMs = 0;
     const one = async (): Promise<void> => {
       // A place is taken when bytes are wanted: looking for a blob, or mounting it, holds no transfer back.
       const { promise: isOver, resolve: release } = Promise.withResolvers<undefined>();
+      let place: Promise<void> | undefined;
       const open: OpenFrom = async (startByte, options) => {
-        await new Promise<void>((resolve, reject) => {
+        // One place, also where the target has to open the source twice.
+        place ??= new Promise<void>((resolve, reject) => {
           transfers
             .run(() => {
               resolve();
@@ -70,6 +73,7 @@ export function createBlobCopier(
             }, signal)
             .catch(reject);
         });
+        await place;
         return source.openBlob(from, blob, { ...options, startByte });
       };
       const result = await target
@@ -103,17 +107,19 @@ export function createBlobCopier(
       maxDelayMs: usualPatience.maxDelayMs,
       signal,
       shouldRetry(error) {
+        if (isOtherBytes(error)) return source.distrust?.(from, blob.digest) === true;
         const reached = started + came;
         fruitless = reached > before ? 0 : fruitless + 1;
         before = Math.max(before, reached);
         return isTransient(error) && fruitless < attempts;
       },
-      onRetry: () => {
+      onRetry: (error) => {
         counts.retries += 1;
+        wantedMs = waitOf(error);
       },
       sleep: (_ms, stop) => {
         const options = { baseDelayMs, maxDelayMs: usualPatience.maxDelayMs };
-        return sleep(backoffMs(fruitless + 1, options, Math.random), stop);
+        return sleep(Math.max(wantedMs, backoffMs(fruitless + 1, options, Math.random)), stop);
       },
     });
   };

@@ -18,7 +18,7 @@ export interface CopyOptions extends CallOptions {
   readonly platforms?: readonly Platform[] | undefined;
   /** Blobs on their way at once; 4 where nothing else is said. */
   readonly jobs?: number | undefined;
-  /** Copy what refers to the images too (signatures, SBOMs). */
+  /** Copy what refers to the images too (signatures, SBOMs). For callers of `copy`: no command sets it, and bundles hold no referrers. */
   readonly referrers?: boolean | undefined;
   /**
    * Take an index that a remote target has for whole without looking for the manifests in it. One request less for each

@@ -4,7 +4,9 @@ import fetch, { type Response } from 'node-fetch';
 import { abortReason } from '../lib/deadline.ts';
 import { createAgent, type ConnectionOptions } from './agent.ts';
 import { connectionError, stalled, type Doing } from './http-errors.ts';
+import { receiveBody, type ReceiveOptions } from './receive.ts';
 import { watchStall } from './stall.ts';
+import { readAll } from './verify.ts';
 
 /** One request as it was answered; for counting. */
 export interface RequestEvent {
@@ -38,7 +40,8 @@ export interface EndpointAnswer {
   /** The address that answered, after redirects. */
   readonly url: string;
   text(): Promise<string>;
-  bytes(): Promise<Buffer>;
+  /** The whole body, 32 MiB where nothing else is said; the same again where it is asked for again. */
+  bytes(maxBytes?: number): Promise<Buffer>;
   /** The body, and what ends the watch over the request; called when the body is closed. */
   readonly body: Readable;
   readonly release: () => void;
@@ -116,9 +119,11 @@ export function createSender({ connection, stallMs, onRequest, doing }: SenderOp
       watch.stop();
     }
     onRequest?.({ method: request.method, url: url.href, status: response.status });
-    return toAnswer(response, url, release, (error) => {
-      if (controller.signal.aborted) return controller.signal.reason as Error;
-      return connectionError(doing(what), error);
+    return toAnswer(response, url, {
+      doing: doing(what),
+      stallMs,
+      abortReason: () => (controller.signal.aborted ? (controller.signal.reason as Error) : undefined),
+      onClose: release,
     });
   };
 
@@ -130,24 +135,22 @@ export function createSender({ connection, stallMs, onRequest, doing }: SenderOp
   };
 }
 
+/** Largest body that is no blob. */
+const maxSmallBytes = 32 * 1024 * 1024;
+
 function toAnswer(
   response: Response,
   url: URL,
-  release: () => void,
-  toError: (error: unknown) => Error,
+  options: Pick<ReceiveOptions, 'doing' | 'stallMs' | 'abortReason' | 'onClose'>,
 ): EndpointAnswer {
+  const { doing, onClose: release } = options;
   const body = response.body as Readable;
   // An error after nobody listens any more (a body that was dropped) is no matter.
   body.on('error', () => undefined);
-  const whole = async (): Promise<Buffer> => {
-    try {
-      return Buffer.from(await response.arrayBuffer());
-    } catch (error) {
-      throw toError(error);
-    } finally {
-      release();
-    }
-  };
+  const receive = (): Readable => receiveBody(body, { ...options, skipBytes: 0, expectedBytes: 0 });
+  let all: Promise<Buffer> | undefined;
+  const whole = (maxBytes = maxSmallBytes): Promise<Buffer> =>
+    (all ??= readAll(receive(), maxBytes, doing.what, doing.registry));
   return {
     status: response.status,
     headers: response.headers,
@@ -157,8 +160,10 @@ function toAnswer(
     bytes: whole,
     text: async () => (await whole()).toString(),
     discard() {
-      release();
-      body.resume();
+      if (all !== undefined) return;
+      receive()
+        .on('error', () => undefined)
+        .resume();
     },
   };
 }

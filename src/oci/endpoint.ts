@@ -2,7 +2,7 @@ import { sleep } from '../lib/deadline.ts';
 import { retry } from '../lib/retry.ts';
 import type { ConnectionOptions } from './agent.ts';
 import { basicHeader, createAuthorizer, type Authorizer } from './auth.ts';
-import { parseChallenge, type Scopes } from './challenge.ts';
+import { parseChallenge, type Challenge, type Scopes } from './challenge.ts';
 import type { CredentialSource } from './credentials.ts';
 import { createSender, type EndpointAnswer, type RequestEvent, type SingleRequest } from './endpoint-send.ts';
 import {
@@ -14,7 +14,7 @@ import {
   statusError,
   type Doing,
 } from './http-errors.ts';
-import { isTransient, OciError } from './oci-errors.ts';
+import { isTransient, OciError, waitOf } from './oci-errors.ts';
 
 /** How often and how long requests are tried. */
 export interface Patience {
@@ -33,6 +33,8 @@ export interface EndpointOptions {
   readonly registry: string;
   /** Where it is asked: scheme, host and port, no path. */
   readonly baseUrl: string;
+  /** What goes in front of paths: `/artifacts` for an API at `/artifacts/v2/`. Nothing where it is not given. */
+  readonly basePath?: string | undefined;
   readonly connection: ConnectionOptions;
   readonly credentials: CredentialSource;
   readonly patience: Patience;
@@ -48,6 +50,8 @@ export interface EndpointRequest extends SingleRequest {
   readonly asAccount?: boolean | undefined;
   /** Statuses that are answers. Any other is an error. */
   readonly accept: readonly number[];
+  /** The body is read within the try, so that it is asked for again where it breaks off; OCI_WRONG_SIZE where it has more bytes. */
+  readonly maxBytes?: number | undefined;
   /** Tries of this request, where the patience of the endpoint is not meant. */
   readonly attempts?: number | undefined;
 }
@@ -66,17 +70,18 @@ const redirects: readonly number[] = [301, 302, 303, 307, 308];
 
 /** Makes an endpoint. Nothing is asked before the first request. */
 export function createEndpoint(options: EndpointOptions): Endpoint {
-  const { registry, credentials, connection, patience, onRequest } = options;
+  const { registry, credentials, connection, patience, onRequest, basePath = '' } = options;
   let { baseUrl } = options;
   let pausedUntil = 0;
   const doing = (what: string): Doing => {
     const { host } = new URL(baseUrl);
     return { what, registry: host === registry ? registry : `${registry} (at ${host})` };
   };
+
   const { send, close } = createSender({ connection, stallMs: patience.stallMs, onRequest, doing });
 
   /** Follows redirects; what proves who we are is not shown to another host. */
-  const sendFollowing = async (url: URL, request: EndpointRequest, authorization?: string): Promise<EndpointAnswer> => {
+  const sendFollowing = async (url: URL, request: SingleRequest, authorization?: string): Promise<EndpointAnswer> => {
     let current = url;
     for (let count = 0; ; count += 1) {
       const own = authorization !== undefined && current.origin === url.origin ? { authorization } : {};
@@ -113,7 +118,8 @@ export function createEndpoint(options: EndpointOptions): Endpoint {
   /** Asks `/v2/` once, to learn whether this is a registry and what it wants to see. */
   const introduce = async (signal?: AbortSignal): Promise<Authorizer> => {
     const what = `asking ${registry} for its API`;
-    const ping = (): Promise<EndpointAnswer> => send(new URL('/v2/', baseUrl), { method: 'GET', what, signal });
+    const ping = (): Promise<EndpointAnswer> =>
+      sendFollowing(new URL(`${basePath}/v2/`, baseUrl), { method: 'GET', what, signal });
     const answer = await persist({ attempts: patience.attempts, signal }, async () => {
       const first = await ping().catch((error: unknown) => {
         const cause = error instanceof OciError ? error.cause : undefined;
@@ -121,14 +127,18 @@ export function createEndpoint(options: EndpointOptions): Endpoint {
         baseUrl = baseUrl.replace(/^https:/, 'http:');
         return ping();
       });
-      if ([200, 401, 403].includes(first.status)) return first;
-      throw await failure(first, what, true);
+      if (![200, 401, 403].includes(first.status)) throw await failure(first, what, true);
+      await first.bytes();
+      return first;
     });
     const contentType = answer.headers.get('content-type') ?? '';
     const header = answer.headers.get('www-authenticate');
     const text = await answer.text();
     if (header === null && looksLikeHtml({ contentType, text })) throw notARegistry(doing(what), contentType);
-    const challenge = answer.status === 200 || header === null ? undefined : parseChallenge(header);
+    return meet(answer.status === 200 || header === null ? undefined : parseChallenge(header));
+  };
+
+  const meet = async (challenge: Challenge | undefined): Promise<Authorizer> => {
     const account = challenge === undefined ? undefined : await credentials(registry);
     return createAuthorizer(registry, challenge, account, async ({ url, method, headers, body }) => {
       const request = {
@@ -141,17 +151,45 @@ export function createEndpoint(options: EndpointOptions): Endpoint {
         const reply = await send(new URL(url, baseUrl), request);
         if (reply.status === 429 || reply.status >= 500)
           throw await failure(reply, request.what, account === undefined);
+        await reply.bytes();
         return reply;
       });
       return { status: token.status, text: await token.text() };
     });
   };
 
-  const failure = async (answer: EndpointAnswer, what: string, isAnonymous: boolean): Promise<OciError> => {
+  /**
+   * How to show who we are after an answer of 401: with a token made anew, or as that answer asks for it, for many registries let everybody
+   * read and ask only whoever writes. Undefined where there is nothing else to show.
+   */
+  const renewed = (
+    used: Promise<Authorizer>,
+    access: Authorizer,
+    header: string | undefined,
+    asked: string | null,
+  ): Promise<Authorizer> | undefined => {
+    if (authorizer !== undefined && authorizer !== used) return authorizer;
+    if (access.refused(header)) return used;
+    const challenge = asked === null ? undefined : parseChallenge(asked);
+    if (challenge === undefined || access.isFor(challenge)) return undefined;
+    authorizer = meet(challenge);
+    return authorizer;
+  };
+
+  const failure = async (
+    answer: EndpointAnswer,
+    what: string,
+    isAnonymous: boolean,
+    mayPass = false,
+  ): Promise<OciError> => {
     const text = (await answer.text().catch(() => '')).slice(0, 64 * 1024);
     const contentType = answer.headers.get('content-type') ?? '';
     const retryAfterMs = parseRetryAfter(answer.headers.get('retry-after'), Date.now());
-    return statusError(doing(what), { status: answer.status, text, contentType, retryAfterMs, isAnonymous });
+    const said = { status: answer.status, text, contentType, retryAfterMs, isAnonymous, mayPass };
+    const error = statusError(doing(what), said);
+    // Too much for one is too much for all: everybody waits, streams too.
+    if (answer.status === 429 && isTransient(error)) pausedUntil = Math.max(pausedUntil, Date.now() + waitOf(error));
+    return error;
   };
 
   const persist = async <T>(
@@ -171,9 +209,7 @@ export function createEndpoint(options: EndpointOptions): Endpoint {
         signal,
         shouldRetry: isTransient,
         onRetry(error) {
-          wanted = error instanceof OciError ? Math.min(error.retryAfterMs ?? 0, patience.stallMs) : 0;
-          // Too much for one is too much for all: everybody waits.
-          if (error instanceof OciError && error.code === 'OCI_TOO_MANY_REQUESTS') pausedUntil = Date.now() + wanted;
+          wanted = waitOf(error);
         },
         sleep: (ms, stop) => sleep(Math.max(ms, wanted), stop),
       },
@@ -184,20 +220,30 @@ export function createEndpoint(options: EndpointOptions): Endpoint {
     const streams = wish.body !== undefined && 'stream' in wish.body;
     const attempts = streams ? 1 : (wish.attempts ?? patience.attempts);
     return persist({ attempts, signal: wish.signal }, async () => {
-      const access = await getAuthorizer(wish.signal);
-      const url = new URL(wish.target, baseUrl);
+      const used = getAuthorizer(wish.signal);
+      let access = await used;
+      const url = new URL(wish.target.startsWith('/') ? `${basePath}${wish.target}` : wish.target, baseUrl);
       const isOwn = url.origin === new URL(baseUrl).origin;
       const header = isOwn
         ? await (wish.asAccount === true ? accountHeader() : access.headerFor(wish.scopes))
         : undefined;
       let answer = await sendFollowing(url, wish, header);
-      if (answer.status === 401 && !streams && wish.asAccount !== true && access.refused(header)) {
+      const next =
+        answer.status === 401 && isOwn && wish.asAccount !== true
+          ? renewed(used, access, header, answer.headers.get('www-authenticate'))
+          : undefined;
+      if (next !== undefined && !streams) {
         answer.discard();
+        access = await next;
         answer = await sendFollowing(url, wish, await access.headerFor(wish.scopes));
       }
       try {
-        if (wish.accept.includes(answer.status)) return answer;
-        throw await failure(answer, wish.what, access.isAnonymous);
+        if (wish.accept.includes(answer.status)) {
+          if (wish.maxBytes !== undefined) await answer.bytes(wish.maxBytes);
+          return answer;
+        }
+        // What has streamed is gone: it is for the caller to send it again.
+        throw await failure(answer, wish.what, (await (next ?? used)).isAnonymous, next !== undefined && streams);
       } finally {
         // Of a body that was refused before its end nobody reads the rest; not before the answer has been read.
         if (wish.body !== undefined && 'stream' in wish.body) wish.body.stream.destroy();

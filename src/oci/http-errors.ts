@@ -42,18 +42,20 @@ interface Answer {
   readonly contentType: string;
   readonly retryAfterMs: number | undefined;
   readonly isAnonymous: boolean;
+  readonly mayPass?: boolean | undefined;
 }
 
 /** The error for a status that was not expected. */
 export function statusError({ what, registry }: Doing, answer: Answer): OciError {
-  const { status, text, retryAfterMs, isAnonymous } = answer;
+  const { status, text, retryAfterMs, isAnonymous, mayPass } = answer;
   const entries = parseErrorBody(text);
   const said = entries.map(({ code, message }) => `${code}${message === '' ? '' : ` (${message})`}`).join(', ');
   const asHtml =
     entries.length === 0 && looksLikeHtml(answer) ? ' with a web page, so something else may answer in its place' : '';
-  const message = `${what}: ${registry} answered ${status}${said === '' ? asHtml : `: ${said}`}`;
+  const pause = (retryAfterMs ?? 0) > 0 ? `, and asks to wait ${Math.ceil((retryAfterMs ?? 0) / 1000)} s` : '';
+  const message = `${what}: ${registry} answered ${status}${said === '' ? asHtml : `: ${said}`}${pause}`;
   const { code, remedy } = classify(status, registry, isAnonymous, entries);
-  return new OciError({ code, message, remedy, status, retryAfterMs });
+  return new OciError({ code, message, remedy, status, retryAfterMs, mayPass });
 }
 
 function classify(
@@ -90,7 +92,7 @@ function classify(
     case 413:
       return {
         code: 'OCI_TOO_LARGE',
-        remedy: `raise the limit for request bodies of the proxy in front of ${registry} (nginx: client_max_body_size), or upload in chunks`,
+        remedy: `raise the limit for request bodies of the proxy in front of ${registry} (nginx: client_max_body_size): smaller chunks did not go through either`,
       };
     case 429:
       return {

@@ -22,13 +22,12 @@ export async function makeProjects(
   const places = createPlaces(options);
   const { endpoint } = places.origin(registry);
   const path = '/api/v2.0/projects';
-  const common = { scopes: {}, asAccount: true, signal } as const;
+  const common = { scopes: {}, asAccount: true, maxBytes: 1024 * 1024, signal } as const;
   const ask = async (
     what: string,
     request: Pick<EndpointRequest, 'method' | 'target' | 'accept' | 'body' | 'headers'>,
   ) => {
     const answer = await endpoint.request({ ...common, ...request, what });
-    await answer.text();
     return answer.status;
   };
   try {

@@ -1,5 +1,5 @@
 import type { BlobDescriptor } from './manifest.ts';
-import { notFound } from './oci-errors.ts';
+import { isOtherBytes, tooLarge } from './oci-errors.ts';
 import { formatRepositoryName, type RepositoryName } from './reference.ts';
 import type { CallOptions, OciStore } from './store.ts';
 import { readAll, verifying } from './verify.ts';
@@ -17,13 +17,15 @@ export async function readBlob(
   options: CallOptions & { readonly maxBytes?: number | undefined } = {},
 ): Promise<Buffer> {
   const maxBytes = options.maxBytes ?? maxSmallBlobBytes;
-  const where = store.description;
-  if (blob.sizeBytes > maxBytes) {
-    throw notFound(
-      `${blob.digest} as a blob of at most ${maxBytes} bytes`,
-      `${formatRepositoryName(name)} of ${where}`,
-    );
+  const repository = formatRepositoryName(name);
+  const where = store.isLocal ? `${repository} in ${store.description}` : repository;
+  if (blob.sizeBytes > maxBytes) throw tooLarge(`reading ${blob.digest}`, where, maxBytes);
+  for (;;) {
+    const stream = await store.openBlob(name, blob, options);
+    try {
+      return await readAll(verifying(stream, blob, where), maxBytes, blob.digest, where);
+    } catch (error) {
+      if (!isOtherBytes(error) || store.distrust?.(name, blob.digest) !== true) throw error;
+    }
   }
-  const stream = await store.openBlob(name, blob, options);
-  return readAll(verifying(stream, blob, where), maxBytes, blob.digest, where);
 }

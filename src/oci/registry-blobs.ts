@@ -7,15 +7,31 @@ import { notFound } from './oci-errors.ts';
 import { receiveBody } from './receive.ts';
 import { formatReference, formatRepositoryName, withDigest, type RepositoryName } from './reference.ts';
 import type { Places } from './registry-places.ts';
-import type { OpenBlobOptions, OpenFrom, PutBlobOptions, PutBlobResult, WritableOciStore } from './store.ts';
-import { findOffset, isHopeless, sendBlob, type UploadContext, type UploadSession } from './upload.ts';
+import type { OciStore, OpenBlobOptions, OpenFrom, PutBlobOptions, PutBlobResult, WritableOciStore } from './store.ts';
+import {
+  findOffset,
+  isHopeless,
+  isTooLarge,
+  sendBlob,
+  smallerChunk,
+  UploadMoved,
+  type UploadContext,
+  type UploadSession,
+} from './upload.ts';
+
+/** Redirects of one blob that are followed. */
+const maxMoves = 5;
 
 /** What a store of remote registries does with blobs. */
-export type BlobCalls = Pick<WritableOciStore, 'statBlob' | 'openBlob' | 'putBlob'>;
+export type BlobCalls = Pick<WritableOciStore, 'statBlob' | 'openBlob' | 'putBlob'> &
+  Required<Pick<OciStore, 'distrust'>>;
 
-export function createBlobCalls({ ask, origin, patience }: Places, chunkBytes: number | undefined): BlobCalls {
+export function createBlobCalls(places: Places, chunkBytes: number | undefined): BlobCalls {
+  const { ask, askForBlob, origin, patience } = places;
   /** Uploads that broke off, by repository and digest; they are gone on with while this process lives. */
   const sessions = new Map<string, UploadSession>();
+  /** By registry: bytes of one request, where a proxy in front of it refused more. */
+  const limits = new Map<string, number>();
 
   const statBlob = (name: RepositoryName, digest: Digest, signal?: AbortSignal): Promise<number | undefined> =>
     ask(name, async (place, path, scopes) => {
@@ -37,7 +53,7 @@ export function createBlobCalls({ ask, origin, patience }: Places, chunkBytes: n
     blob: BlobDescriptor,
     { startByte = 0, endByte = blob.sizeBytes, signal }: OpenBlobOptions,
   ): ReturnType<WritableOciStore['openBlob']> =>
-    ask(name, async (place, path, scopes) => {
+    askForBlob(name, blob.digest, async (place, path, scopes) => {
       const isPart = startByte > 0 || endByte < blob.sizeBytes;
       const what = `reading ${formatReference(withDigest(name, blob.digest))}`;
       const answer = await place.endpoint.request({
@@ -83,34 +99,55 @@ export function createBlobCalls({ ask, origin, patience }: Places, chunkBytes: n
     const key = `${formatRepositoryName(name)}@${blob.digest}`;
     const scopes: Scopes = { [name.repository]: ['pull', 'push'] };
     const what = `writing ${formatReference(withDigest(name, blob.digest))}`;
-    const context: UploadContext = { endpoint, scopes, what, blob, chunkBytes };
+    const limit = (): number | undefined => limits.get(name.registry) ?? chunkBytes;
+    const context: UploadContext = { endpoint, scopes, what, blob, chunkBytes: limit };
     let session = sessions.get(key);
     if (session !== undefined && !(await findOffset(context, session, { signal }))) session = undefined;
     if (session === undefined) {
       sessions.delete(key);
       // A mount also tells whether the blob is there, so it saves the look.
       if (mountFrom === undefined && (await statBlob(name, blob.digest, signal)) !== undefined) return 'present';
-      const answer = await beginUpload(context, name, mountFrom, signal);
-      if (answer === 'mounted') return 'mounted';
-      session = answer;
-      sessions.set(key, session);
     }
-    try {
-      await sendBlob(context, session, openFrom, putOptions);
-      sessions.delete(key);
-      return 'written';
-    } catch (error) {
-      if (isHopeless(error)) {
+    for (let moves = 0; ;) {
+      if (session === undefined) {
+        const answer = await beginUpload(context, name, mountFrom, signal);
+        if (answer === 'mounted') return 'mounted';
+        session = answer;
+        sessions.set(key, session);
+      }
+      const { offset } = session;
+      try {
+        await sendBlob(context, session, openFrom, putOptions);
+        sessions.delete(key);
+        return 'written';
+      } catch (error) {
+        if (error instanceof UploadMoved && moves < maxMoves) {
+          moves += 1;
+          session.movedTo = error.location;
+          continue;
+        }
+        if (!isHopeless(error)) throw error;
         sessions.delete(key);
         await cancelUpload(context, session);
+        if (!isTooLarge(error) || session.offset > offset || !mayShrink(session, name.registry)) throw error;
+        session = undefined;
       }
-      throw error;
     }
+  };
+
+  /** Whether requests of that registry are smaller from now on: one of this size was refused as too large. */
+  const mayShrink = (session: UploadSession, registry: string): boolean => {
+    // Somebody else may have found out meanwhile.
+    if ((limits.get(registry) ?? Infinity) < session.triedBytes) return true;
+    const smaller = smallerChunk(session);
+    if (smaller !== undefined) limits.set(registry, smaller);
+    return smaller !== undefined;
   };
 
   return {
     statBlob: (name, digest, { signal } = {}) => statBlob(name, digest, signal),
     openBlob: (name, blob, openOptions = {}) => openBlob(name, blob, openOptions),
+    distrust: places.distrust,
     putBlob: (name, blob, openFrom, putOptions = {}) => putBlob(name, blob, openFrom, putOptions),
   };
 }
@@ -135,7 +172,9 @@ async function beginUpload(
   if (answer.status === 201) return 'mounted';
   const location = answer.headers.get('location');
   if (location === null) throw notARegistry(endpoint.doing(what), 'an answer without an address for the upload');
-  return { location: new URL(location, answer.url).href, offset: 0 };
+  const minimum = Number(answer.headers.get('oci-chunk-min-length') ?? 0);
+  const minChunkBytes = Number.isSafeInteger(minimum) && minimum > 0 ? minimum : 0;
+  return { location: new URL(location, answer.url).href, offset: 0, minChunkBytes, triedBytes: 0 };
 }
 
 async function cancelUpload({ endpoint, scopes, what }: UploadContext, { location }: UploadSession): Promise<void> {

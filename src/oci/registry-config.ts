@@ -9,6 +9,8 @@ export interface MirrorConfig extends HostConfig {
   readonly host: string;
   /** Put in front of repositories there: `docker.io` makes `library/nginx` into `docker.io/library/nginx`. */
   readonly prefix?: string | undefined;
+  /** Path below which the API lies: `/artifacts/docker` is asked at `/artifacts/docker/v2/`, as containerd does. */
+  readonly path?: string | undefined;
 }
 
 /** How one host is spoken to. */
@@ -19,7 +21,7 @@ export interface HostConfig {
   readonly insecure?: boolean | undefined;
   /** PEM text of certificates to trust besides the usual ones. */
   readonly ca?: string | undefined;
-  /** Makes connections to it some other way, through SSH for example. */
+  /** Makes connections to it some other way, through SSH for example. For callers of the library: no command sets it. */
   readonly connect?: Connect | undefined;
 }
 
@@ -35,8 +37,8 @@ export interface RegistryOptions {
   /** Connections to one host at once; 16 where nothing else is said. */
   readonly maxConnections?: number | undefined;
   /**
-   * Bytes of one request of an upload. Where nothing is given a blob goes in one request, which costs the fewest trips; a
-   * proxy that limits request bodies needs less.
+   * Bytes of one request of an upload. Where nothing is given a blob goes in one request, which costs the fewest trips. Where a proxy
+   * refuses that for its size (413), smaller chunks are tried, from 64 MiB down to 256 KiB, and what went through is kept to.
    */
   readonly chunkBytes?: number | undefined;
   /** Ask for the right to push with the first token, so that a target needs no second one. */

@@ -5,11 +5,10 @@ import { referrerOf } from './layout-reader.ts';
 import { checkManifest, maxManifestBytes, parseManifest, toStoredManifest } from './manifest.ts';
 import type { Descriptor, StoredManifest } from './manifest.ts';
 import { bareMediaType, manifestAccept, mediaTypes } from './media-types.ts';
-import { isNotFound, notFound, OciError, wrongSize } from './oci-errors.ts';
+import { isNotFound, notFound, OciError } from './oci-errors.ts';
 import { formatReference, withDigest, type Reference, type RepositoryName } from './reference.ts';
 import type { Place, Places } from './registry-places.ts';
 import type { WritableOciStore } from './store.ts';
-import { readAll } from './verify.ts';
 
 /** What a store of remote registries does with manifests. */
 export type ManifestCalls = Required<
@@ -125,6 +124,7 @@ export function createManifestCalls({ ask, origin }: Places): ManifestCalls {
         method: 'GET',
         target: `/v2/${path}/referrers/${subject}${artifactType === undefined ? '' : `?artifactType=${encodeURIComponent(artifactType)}`}`,
         headers: { accept: mediaTypes.ociIndex },
+        maxBytes: maxManifestBytes,
         scopes,
         what,
         signal,
@@ -134,9 +134,7 @@ export function createManifestCalls({ ask, origin }: Places): ManifestCalls {
         answer.status === 200 && bareMediaType(answer.headers.get('content-type') ?? '') === mediaTypes.ociIndex;
       let found: readonly Descriptor[];
       if (isIndexAnswer) {
-        const bytes = await readAll(answer.body, maxManifestBytes, what, place.endpoint.registry).finally(
-          answer.release,
-        );
+        const bytes = await answer.bytes();
         const parsed = parseManifest(toStoredManifest(bytes, mediaTypes.ociIndex), what);
         found = parsed.kind === 'index' ? parsed.manifests : [];
       } else {
@@ -168,6 +166,7 @@ async function fetchManifest(
     method: 'GET',
     target: `/v2/${path}/manifests/${reference.digest ?? reference.tag ?? 'latest'}`,
     headers: { accept: manifestAccept },
+    maxBytes: maxManifestBytes,
     scopes,
     what,
     signal,
@@ -176,12 +175,6 @@ async function fetchManifest(
   if (answer.status === 404) {
     answer.discard();
     throw notFound(name, place.endpoint.doing(what).registry);
-  }
-  const length = Number(answer.headers.get('content-length') ?? 0);
-  if (length > maxManifestBytes) {
-    answer.body.destroy();
-    answer.release();
-    throw wrongSize(`the manifest of ${name}`, place.endpoint.registry, length, maxManifestBytes);
   }
   const bytes = await answer.bytes();
   const contentType = bareMediaType(answer.headers.get('content-type') ?? '');

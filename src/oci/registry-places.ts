@@ -1,8 +1,9 @@
 import type { Scopes } from './challenge.ts';
 import { createEndpoint, usualPatience, type Endpoint, type Patience } from './endpoint.ts';
-import { isNotFound, isTransient, OciError } from './oci-errors.ts';
-import type { RepositoryName } from './reference.ts';
-import { baseUrlOf, type HostConfig, type RegistryOptions } from './registry-config.ts';
+import type { Digest } from './digest.ts';
+import { isNotFound, OciError } from './oci-errors.ts';
+import { formatRepositoryName, type RepositoryName } from './reference.ts';
+import { baseUrlOf, type HostConfig, type MirrorConfig, type RegistryOptions } from './registry-config.ts';
 
 /** An endpoint and what repositories are called there. */
 export interface Place {
@@ -20,6 +21,10 @@ export interface Places {
   readonly origin: (registry: string) => Place;
   /** Asks the mirrors, then the registry; a mirror that does not have it, or does not answer, is passed over. */
   readonly ask: <T>(name: RepositoryName, work: PlaceWork<T>) => Promise<T>;
+  /** As `ask`, for a blob: mirrors that gave other bytes for it are left out. */
+  readonly askForBlob: <T>(name: RepositoryName, digest: Digest, work: PlaceWork<T>) => Promise<T>;
+  /** Takes note that the bytes that came last for a blob were others. True where a mirror gave them: it is not asked for that blob again. */
+  readonly distrust: (name: RepositoryName, digest: Digest) => boolean;
   close(): void;
 }
 
@@ -29,11 +34,12 @@ export function createPlaces(options: RegistryOptions): Places {
   const patience = { ...usualPatience, ...options.patience };
   const places = new Map<string, { readonly origin: Place; readonly mirrors: readonly Place[] }>();
 
-  const placeOf = (host: string, prefix: string, config: HostConfig): Place => ({
+  const placeOf = (host: string, config: HostConfig, { prefix = '', path }: Partial<MirrorConfig> = {}): Place => ({
     prefix: prefix === '' ? '' : `${prefix.replaceAll(/^\/+|\/+$/g, '')}/`,
     endpoint: createEndpoint({
       registry: host,
       baseUrl: baseUrlOf(host, config),
+      basePath: path,
       credentials: options.credentials ?? (() => Promise.resolve(undefined)),
       connection: {
         ca: config.ca,
@@ -50,36 +56,56 @@ export function createPlaces(options: RegistryOptions): Places {
     let found = places.get(registry);
     if (found === undefined) {
       const config = options.hosts?.[registry] ?? {};
-      const mirrors = (config.mirrors ?? []).map((mirror) => placeOf(mirror.host, mirror.prefix ?? '', mirror));
-      found = { origin: placeOf(registry, '', config), mirrors };
+      const mirrors = (config.mirrors ?? []).map((mirror) => placeOf(mirror.host, mirror, mirror));
+      found = { origin: placeOf(registry, config), mirrors };
       places.set(registry, found);
     }
     return found;
   };
   const actions = options.willPush === true ? ['pull', 'push'] : ['pull'];
 
-  /** Asks the mirrors, then the registry; a mirror that does not have it, or does not answer, is passed over. */
-  const ask = async <T>(
-    name: RepositoryName,
-    work: (place: Place, path: string, scopes: Scopes) => Promise<T>,
-  ): Promise<T> => {
+  /** What came last for a blob came from there. */
+  const givers = new Map<string, Place>();
+  const distrusted = new Map<string, Set<Place>>();
+  const keyOf = (name: RepositoryName, digest: Digest): string => `${formatRepositoryName(name)}@${digest}`;
+
+  const ask = async <T>(name: RepositoryName, work: PlaceWork<T>, digest?: Digest): Promise<T> => {
     const { origin, mirrors } = placesOf(name.registry);
+    const key = digest === undefined ? undefined : keyOf(name, digest);
+    const failures: OciError[] = [];
     for (const mirror of mirrors) {
+      if (key !== undefined && distrusted.get(key)?.has(mirror) === true) continue;
       const path = `${mirror.prefix}${name.repository}`;
       try {
         const result = await work(mirror, path, { [path]: ['pull'] });
+        if (key !== undefined) givers.set(key, mirror);
         if (result !== undefined) return result;
       } catch (error) {
-        if (!isNotFound(error) && !isTransient(error) && !(error instanceof OciError && isRefusal(error))) throw error;
+        // Whatever a mirror answers: the registry may know better.
+        if (!(error instanceof OciError)) throw error;
+        if (!isNotFound(error)) failures.push(error);
       }
     }
-    return work(origin, name.repository, { [name.repository]: actions });
+    if (key !== undefined) givers.delete(key);
+    try {
+      return await work(origin, name.repository, { [name.repository]: actions });
+    } catch (error) {
+      throw error instanceof OciError ? withMirrors(error, failures) : error;
+    }
   };
 
   return {
     patience,
     origin: (registry) => placesOf(registry).origin,
-    ask,
+    ask: (name, work) => ask(name, work),
+    askForBlob: (name, digest, work) => ask(name, work, digest),
+    distrust(name, digest) {
+      const key = keyOf(name, digest);
+      const giver = givers.get(key);
+      if (giver === undefined) return false;
+      distrusted.set(key, (distrusted.get(key) ?? new Set()).add(giver));
+      return true;
+    },
     close() {
       for (const { origin, mirrors } of places.values())
         for (const { endpoint } of [origin, ...mirrors]) endpoint.close();
@@ -87,7 +113,18 @@ export function createPlaces(options: RegistryOptions): Places {
   };
 }
 
-/** A mirror that does not let us in, or is no registry, is as good as one that is not there. */
-function isRefusal({ code }: OciError): boolean {
-  return ['OCI_UNAUTHORIZED', 'OCI_FORBIDDEN', 'OCI_NOT_A_REGISTRY', 'OCI_UNKNOWN_HOST', 'OCI_TLS'].includes(code);
+/** The registry's error, with what its mirrors said before: where it cannot be reached at all, one of them is what has to be mended. */
+function withMirrors(error: OciError, failures: readonly OciError[]): OciError {
+  if (failures.length === 0) return error;
+  const { code, retryAfterMs, status, mayPass } = error;
+  const remedies = new Set([error, ...failures].flatMap(({ remedy }) => (remedy === undefined ? [] : [remedy])));
+  return new OciError({
+    code,
+    message: [error.message, ...failures.map(({ message }) => `its mirror before: ${message}`)].join('; '),
+    remedy: [...remedies].join('; or '),
+    cause: error,
+    retryAfterMs,
+    status,
+    mayPass,
+  });
 }

@@ -5,6 +5,9 @@ import type { Endpoint } from './endpoint.ts';
 import type { EndpointAnswer } from './endpoint-send.ts';
 import type { Places } from './registry-places.ts';
 
+/** Largest page of tags. */
+const maxPageBytes = 16 * 1024 * 1024;
+
 /** All tags of a repository, page by page, sorted. */
 export function listTags({ ask }: Places, name: RepositoryName, signal?: AbortSignal): Promise<readonly string[]> {
   return ask(name, async (place, path, scopes) => {
@@ -15,6 +18,7 @@ export function listTags({ ask }: Places, name: RepositoryName, signal?: AbortSi
       const answer: EndpointAnswer = await place.endpoint.request({
         method: 'GET',
         target,
+        maxBytes: maxPageBytes,
         scopes,
         what,
         signal,

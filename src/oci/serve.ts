@@ -2,14 +2,14 @@ import { createServer as createHttpServer, type IncomingMessage, type Server, ty
 import { createServer as createHttpsServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import type { Duplex } from 'node:stream';
-import { pipeline } from 'node:stream/promises';
 import { InstallerError, messageOf } from '../errors.ts';
 import { isDigest, type Digest } from './digest.ts';
 import { mediaTypes } from './media-types.ts';
 import { isNotFound } from './oci-errors.ts';
 import type { Reference, RepositoryName } from './reference.ts';
 import { createGate, type Gate, type ServeAccount } from './serve-auth.ts';
-import { nameOfPath, parseRange, referenceOfPath } from './serve-names.ts';
+import { blobSender, type SendBlob } from './send-blob.ts';
+import { nameOfPath, referenceOfPath } from './serve-names.ts';
 import type { OciStore } from './store.ts';
 
 export interface ServeOptions {
@@ -40,18 +40,24 @@ export interface ServedRegistry {
 
 /**
  * Serves a store as a read-only registry (distribution specification 1.1: pull, tags, referrers), straight from where its blobs lie: containerd,
- * skopeo and crane pull from it. Any number of clients; each costs one open file and a small buffer.
+ * skopeo and crane pull from it. Any number of clients; each costs one open file and a small buffer. Blobs are verified as they go: see `blobSender`.
  * An address that is taken is OCI_SERVE.
  */
 export async function serveRegistry(store: OciStore, options: ServeOptions = {}): Promise<ServedRegistry> {
   const gate = options.account === undefined ? undefined : createGate(options.account);
+  const send = blobSender(store.description);
   const known = (await store.listReferences?.()) ?? [];
   const handle = (request: IncomingMessage, response: ServerResponse): void => {
-    const path = new URL(request.url ?? '/', 'http://localhost').pathname;
+    const url = urlOf(request);
+    const path = url?.pathname ?? request.url ?? '';
     response.on('close', () =>
       options.onRequest?.({ method: request.method ?? '', path, status: response.statusCode }),
     );
-    answer({ store, known, gate, options }, request, response).catch((error: unknown) => {
+    if (url === undefined) {
+      sendError(response, 400, 'UNSUPPORTED', 'this is no address of a path');
+      return;
+    }
+    answer({ store, known, gate, send, options }, url, request, response).catch((error: unknown) => {
       // Half a body cannot be mended: the client sees a connection that breaks, and asks again.
       if (response.headersSent) response.destroy();
       else if (isNotFound(error)) sendError(response, 404, 'NAME_UNKNOWN', messageOf(error));
@@ -83,14 +89,25 @@ interface Serving {
   readonly store: OciStore;
   readonly known: readonly Reference[];
   readonly gate: Gate | undefined;
+  readonly send: SendBlob;
   readonly options: ServeOptions;
 }
 
 const routes = /^\/v2\/(.+)\/(manifests|blobs|tags|referrers)\/([^/]+)$/;
 
-async function answer(serving: Serving, request: IncomingMessage, response: ServerResponse): Promise<void> {
+/** The address of a request, whose path can be decoded; undefined where a client sent something else. */
+function urlOf({ url = '/' }: IncomingMessage): URL | undefined {
+  try {
+    const parsed = new URL(url, 'http://localhost');
+    decodeURIComponent(parsed.pathname);
+    return parsed;
+  } catch {
+    return undefined;
+  }
+}
+
+async function answer(serving: Serving, url: URL, request: IncomingMessage, response: ServerResponse): Promise<void> {
   const { store, known, gate, options } = serving;
-  const url = new URL(request.url ?? '/', 'http://localhost');
   const path = decodeURIComponent(url.pathname);
   response.setHeader('docker-distribution-api-version', 'registry/2.0');
   const { authorization } = request.headers;
@@ -126,7 +143,7 @@ async function answer(serving: Serving, request: IncomingMessage, response: Serv
   if (kind === 'manifests') await sendManifest(store, name, last, request, response);
   else if (kind === 'tags') await sendTags(store, name, repository, url.searchParams, response);
   else if (!isDigest(last)) sendError(response, 400, 'DIGEST_INVALID', 'this is no digest');
-  else if (kind === 'blobs') await sendBlob(store, name, last, request, response);
+  else if (kind === 'blobs') await sendStored(serving, name, last, request, response);
   else await sendReferrers(store, name, last, url.searchParams.get('artifactType'), response);
 }
 
@@ -157,8 +174,8 @@ async function sendManifest(
   response.writeHead(200, headers).end(bytes);
 }
 
-async function sendBlob(
-  store: OciStore,
+async function sendStored(
+  { store, send }: Serving,
   name: RepositoryName,
   digest: Digest,
   request: IncomingMessage,
@@ -169,27 +186,15 @@ async function sendBlob(
     sendError(response, 404, 'BLOB_UNKNOWN', 'there is no blob of this digest');
     return;
   }
-  const headers = {
-    'content-type': mediaTypes.octets,
-    'docker-content-digest': digest,
-    etag: `"${digest}"`,
-    'accept-ranges': 'bytes',
-    'cache-control': 'max-age=31536000',
-  };
-  const range = parseRange(request.headers.range, sizeBytes);
-  if (range === 'invalid') {
-    response.writeHead(416, { 'content-range': `bytes */${sizeBytes}`, 'content-length': 0 }).end();
-    return;
-  }
-  const { startByte, endByte } = range === 'whole' ? { startByte: 0, endByte: sizeBytes } : range;
-  const part = range === 'whole' ? {} : { 'content-range': `bytes ${startByte}-${endByte - 1}/${sizeBytes}` };
-  response.writeHead(range === 'whole' ? 200 : 206, { ...headers, ...part, 'content-length': endByte - startByte });
-  if (request.method === 'HEAD') {
-    response.end();
-    return;
-  }
-  const stream = await store.openBlob(name, { digest, sizeBytes }, { startByte, endByte });
-  await pipeline(stream, response);
+  await send(request, response, {
+    blob: { digest, sizeBytes },
+    headers: {
+      'content-type': mediaTypes.octets,
+      'docker-content-digest': digest,
+      'cache-control': 'max-age=31536000',
+    },
+    open: (range) => store.openBlob(name, { digest, sizeBytes }, range),
+  });
 }
 
 async function sendTags(

@@ -53,6 +53,12 @@ export interface OciStore {
    */
   openBlob(name: RepositoryName, blob: BlobDescriptor, options?: OpenBlobOptions): Promise<Readable>;
 
+  /**
+   * Takes note that the bytes that came last for a blob were others than its digest stands for. True where the store has another place to
+   * ask, and asks there from now on (a registry behind its mirrors); stores of one place have no such call.
+   */
+  distrust?(name: RepositoryName, digest: Digest): boolean;
+
   /** The references in a store that knows all of its own (a layout, a bundle); undefined for remote registries. */
   listReferences?(options?: CallOptions): Promise<readonly Reference[]>;
 
@@ -79,7 +85,7 @@ export type OpenFrom = (startByte: number, options: CallOptions) => Promise<Read
 export interface PutBlobOptions extends CallOptions {
   /** Called with the number of bytes that were newly stored, as they come. */
   readonly onBytes?: ((bytes: number) => void) | undefined;
-  /** Called once, before the first byte is asked for, with the bytes that an attempt before had left: 0 where it left none. */
+  /** Called before the first byte is asked for, with the bytes that an attempt before had left: 0 where it left none. Called again where a registry has to be sent the blob in another way. */
   readonly onStart?: ((startByte: number) => void) | undefined;
   /** For errors: where the bytes come from. */
   readonly from?: string | undefined;

@@ -4,7 +4,8 @@ import type { Scopes } from './challenge.ts';
 import type { Endpoint } from './endpoint.ts';
 import type { EndpointAnswer, UploadBody } from './endpoint-send.ts';
 import type { BlobDescriptor } from './manifest.ts';
-import { cutShort, OciError } from './oci-errors.ts';
+import { notARegistry } from './http-errors.ts';
+import { cutShort, isOtherBytes, OciError } from './oci-errors.ts';
 import type { CallOptions, OpenFrom, PutBlobOptions } from './store.ts';
 import { checkBlob, type BlobCheck } from './verify.ts';
 
@@ -12,6 +13,12 @@ import { checkBlob, type BlobCheck } from './verify.ts';
 export interface UploadSession {
   location: string;
   offset: number;
+  /** Where the registry wants the next bytes instead; undefined where it said nothing of that. */
+  movedTo?: string | undefined;
+  /** Smallest request that the registry takes, but for the last one: OCI-Chunk-Min-Length. 0 where it does not say. */
+  readonly minChunkBytes: number;
+  /** Bytes of the largest request that was sent. */
+  triedBytes: number;
 }
 
 /** What the requests of one upload have in common. */
@@ -21,7 +28,21 @@ export interface UploadContext {
   readonly what: string;
   readonly blob: BlobDescriptor;
   /** Bytes of one request; undefined for all in one. */
-  readonly chunkBytes: number | undefined;
+  readonly chunkBytes: () => number | undefined;
+}
+
+/** The registry wants bytes elsewhere that have streamed already: they have to be sent once more. */
+export class UploadMoved extends OciError {
+  readonly location: string;
+
+  constructor(what: string, location: string) {
+    super({
+      code: 'OCI_UNEXPECTED_STATUS',
+      message: `${what}: the registry redirects in a circle, last to ${new URL(location).host}`,
+      remedy: 'look at the settings of the registry, and of a proxy in front of it',
+    });
+    this.location = location;
+  }
 }
 
 /**
@@ -88,17 +109,20 @@ async function sendParts(
   onChunk: (chunk: Buffer) => void,
   signal: AbortSignal | undefined,
 ): Promise<boolean> {
-  const { blob, chunkBytes } = context;
+  const { blob } = context;
   const parts = createParts(source, onChunk);
-  if (chunkBytes === undefined && session.offset === 0) {
+  const { minChunkBytes } = session;
+  const chunkBytes = Math.min(Math.max(context.chunkBytes() ?? blob.sizeBytes, minChunkBytes), blob.sizeBytes);
+  session.triedBytes = chunkBytes;
+  if (chunkBytes === blob.sizeBytes && session.offset === 0) {
     (await put(context, session, parts.next(blob.sizeBytes), blob.sizeBytes, signal)).discard();
     return true;
   }
   while (session.offset < blob.sizeBytes) {
-    const size = Math.min(chunkBytes ?? blob.sizeBytes, blob.sizeBytes - session.offset);
+    const size = Math.min(chunkBytes, blob.sizeBytes - session.offset);
     const answer = await context.endpoint.request({
       method: 'PATCH',
-      target: session.location,
+      target: session.movedTo ?? session.location,
       scopes: context.scopes,
       what: context.what,
       signal,
@@ -108,9 +132,11 @@ async function sendParts(
         'content-range': `${session.offset}-${session.offset + size - 1}`,
       },
       body: parts.next(size),
-      accept: [202, 204],
+      accept: [202, 204, ...redirectsWithBody],
     });
     answer.discard();
+    checkMoved(context, answer);
+    session.movedTo = undefined;
     session.offset += size;
     moveOn(session, answer);
   }
@@ -124,9 +150,9 @@ async function put(
   size: number,
   signal: AbortSignal | undefined,
 ): Promise<EndpointAnswer> {
-  const url = new URL(session.location);
+  const url = new URL((body === undefined ? undefined : session.movedTo) ?? session.location);
   url.searchParams.set('digest', blob.digest);
-  return endpoint.request({
+  const answer = await endpoint.request({
     method: 'PUT',
     target: url.href,
     scopes,
@@ -134,10 +160,34 @@ async function put(
     signal,
     headers: { 'content-type': 'application/octet-stream', 'content-length': `${size}` },
     ...(body === undefined ? {} : { body }),
-    accept: [201, 204],
+    accept: [201, 204, ...(body === undefined ? [] : redirectsWithBody)],
     // Whether a lost answer had closed the upload is for the next attempt to find out, not for another PUT.
     attempts: 1,
   });
+  if (body !== undefined) checkMoved({ endpoint, what }, answer);
+  return answer;
+}
+
+/** Redirects after which the same bytes go to another address. */
+const redirectsWithBody = [301, 302, 307, 308] as const;
+
+function checkMoved({ endpoint, what }: Pick<UploadContext, 'endpoint' | 'what'>, answer: EndpointAnswer): void {
+  if (!(redirectsWithBody as readonly number[]).includes(answer.status)) return;
+  answer.discard();
+  const location = answer.headers.get('location');
+  if (location === null) throw notARegistry(endpoint.doing(what), 'a redirect to no address');
+  throw new UploadMoved(what, new URL(location, answer.url).href);
+}
+
+/** Chunks that are tried where larger ones are refused: the usual limits of proxies, down to a quarter of nginx's. */
+const chunkSteps = [64, 16, 4, 1, 0.25].map((mebibytes) => mebibytes * 1024 * 1024);
+
+/** The next smaller chunk after one that was refused; undefined where there is none that the registry takes. Pure. */
+export function smallerChunk({
+  triedBytes,
+  minChunkBytes,
+}: Pick<UploadSession, 'triedBytes' | 'minChunkBytes'>): number | undefined {
+  return chunkSteps.find((bytes) => bytes < triedBytes && bytes >= minChunkBytes);
 }
 
 /** Takes the address of the next request from an answer; without one the old holds. */
@@ -215,7 +265,10 @@ function checkLength(blob: BlobDescriptor, startByte: number, where: string): Bl
 
 /** Whether a failed upload can be of no use to another attempt. */
 export function isHopeless(error: unknown): boolean {
-  return (
-    error instanceof InstallerError && ['OCI_WRONG_DIGEST', 'OCI_WRONG_SIZE', 'OCI_TOO_LARGE'].includes(error.code)
-  );
+  return isTooLarge(error) || isOtherBytes(error);
+}
+
+/** Whether a request was refused for its size. */
+export function isTooLarge(error: unknown): boolean {
+  return error instanceof InstallerError && error.code === 'OCI_TOO_LARGE';
 }

@@ -3,7 +3,7 @@ import { Transform, type Readable, type TransformCallback } from 'node:stream';
 import { noteYoungGarbage } from '../lib/garbage.ts';
 import { digestFrom, hashFor, splitDigest } from './digest.ts';
 import type { BlobDescriptor } from './manifest.ts';
-import { cutShort, wrongDigest, wrongSize } from './oci-errors.ts';
+import { cutShort, tooLarge, wrongDigest, wrongSize } from './oci-errors.ts';
 
 /** Counts and hashes the bytes of one blob as they pass, and says at the last one whether they are the blob's. */
 export interface BlobCheck {
@@ -82,7 +82,7 @@ export async function readAll(source: Readable, maxBytes: number, what: string, 
     size += chunk.length;
     if (size > maxBytes) {
       source.destroy();
-      throw wrongSize(what, where, size, maxBytes);
+      throw tooLarge(what, where, maxBytes);
     }
     chunks.push(chunk);
   }

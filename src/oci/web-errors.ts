@@ -48,6 +48,15 @@ export function webStatusError(
   }
 }
 
+/** A page for people came where a file was asked for. */
+export function pageInstead({ what, registry }: WebDoing): OciError {
+  return new OciError({
+    code: 'WEB_FILE_IS_PAGE',
+    message: `${what}: ${registry} answered with a web page`,
+    remedy: `open the address in a browser: a proxy or a login page may answer in its place; where ${registry} wants a login, give it in ${servers}`,
+  });
+}
+
 function loginRemedy({ registry, hadLogin, ledBy }: WebDoing): string {
   if (hadLogin) return `check the credentials of ${registry} in ${servers}`;
   if (ledBy === undefined) return `give user and password, or a token, for ${registry} in ${servers}`;

@@ -1,14 +1,12 @@
 import type { Readable } from 'node:stream';
-import { abortReason, sleep } from '../lib/deadline.ts';
+import { sleep } from '../lib/deadline.ts';
 import { retry } from '../lib/retry.ts';
 import { usualPatience, type Patience } from './endpoint.ts';
 import { continued } from './continued.ts';
-import { isTransient, OciError } from './oci-errors.ts';
-import { receiveBody } from './receive.ts';
+import { isTransient, OciError, waitOf } from './oci-errors.ts';
 import type { CallOptions } from './store.ts';
 import { readAll } from './verify.ts';
-import { webConnectionError } from './web-errors.ts';
-import { createWebRequests } from './web-requests.ts';
+import { createWebRequests, dropBody } from './web-requests.ts';
 import type { WebServers } from './web-servers.ts';
 
 /** Plain files on web servers: releases and their checksums. */
@@ -52,7 +50,7 @@ export function createWebFiles(options: WebFilesOptions = {}): WebFiles {
       signal,
       shouldRetry: isTransient,
       onRetry(error) {
-        wanted = error instanceof OciError ? Math.min(error.retryAfterMs ?? 0, patience.stallMs) : 0;
+        wanted = waitOf(error);
       },
       sleep: (ms, stop) => sleep(Math.max(ms, wanted), stop),
     });
@@ -61,9 +59,8 @@ export function createWebFiles(options: WebFilesOptions = {}): WebFiles {
   const files: WebFiles = {
     size: (url, { signal } = {}) =>
       persist(async () => {
-        const { response, release } = await requests.ask({ method: 'HEAD', url, accept: [200], signal });
-        release();
-        response.body?.resume();
+        const { response, receive } = await requests.ask({ method: 'HEAD', url, accept: [200], signal });
+        dropBody(receive());
         const header = response.headers.get('content-length');
         const size = header === null ? Number.NaN : Number(header);
         if (Number.isSafeInteger(size) && size >= 0) return size;
@@ -75,21 +72,9 @@ export function createWebFiles(options: WebFilesOptions = {}): WebFiles {
       }, signal),
     async open(url, startByte, sizeBytes, { signal } = {}) {
       const headers = startByte > 0 ? { range: `bytes=${startByte}-` } : undefined;
-      const { response, doing, release } = await requests.ask({
-        method: 'GET',
-        url,
-        accept: [200, 206],
-        headers,
-        signal,
-      });
-      return receiveBody(response.body as Readable, {
-        doing,
-        skipBytes: startByte > 0 && response.status === 200 ? startByte : 0,
-        expectedBytes: sizeBytes - startByte,
-        stallMs: patience.stallMs,
-        abortReason: () => (signal?.aborted === true ? abortReason(signal) : undefined),
-        onClose: release,
-      });
+      const answer = await requests.ask({ method: 'GET', url, accept: [200, 206], headers, signal });
+      const skipBytes = startByte > 0 && answer.response.status === 200 ? startByte : 0;
+      return answer.receive({ skipBytes, expectedBytes: sizeBytes - startByte });
     },
     async read(url, callOptions = {}) {
       const sizeBytes = await unlessAbsent(files.size(url, callOptions));
@@ -101,14 +86,8 @@ export function createWebFiles(options: WebFilesOptions = {}): WebFiles {
     },
     async readText(url, { signal } = {}) {
       const text = persist(async () => {
-        const { response, doing, release } = await requests.ask({ method: 'GET', url, accept: [200], signal });
-        const body = response.body as Readable;
-        return readAll(body, maxTextBytes, url, doing.registry)
-          .then((bytes) => bytes.toString())
-          .catch((error: unknown) => {
-            throw error instanceof OciError ? error : webConnectionError(doing, error);
-          })
-          .finally(release);
+        const { doing, receive } = await requests.ask({ method: 'GET', url, accept: [200], signal });
+        return (await readAll(receive(), maxTextBytes, doing.what, doing.registry)).toString();
       }, signal);
       return unlessAbsent(text);
     },

@@ -1,11 +1,14 @@
+import type { Readable } from 'node:stream';
 import { rootCertificates } from 'node:tls';
 import fetch, { type Response } from 'node-fetch';
-import { abortReason } from '../lib/deadline.ts';
+import { abortReason, sleep } from '../lib/deadline.ts';
 import { createAgent } from './agent.ts';
 import { parseRetryAfter, stalled } from './http-errors.ts';
-import { OciError } from './oci-errors.ts';
+import { isTransient, OciError, waitOf } from './oci-errors.ts';
+import { receiveBody, type ReceiveOptions } from './receive.ts';
 import { watchStall } from './stall.ts';
-import { webConnectionError, webStatusError, type WebDoing } from './web-errors.ts';
+import { readAll } from './verify.ts';
+import { pageInstead, webConnectionError, webStatusError, type WebDoing } from './web-errors.ts';
 import { loginHeader, serverOf, type WebServers } from './web-servers.ts';
 
 export interface WebRequest {
@@ -17,11 +20,11 @@ export interface WebRequest {
   readonly signal?: AbortSignal | undefined;
 }
 
-/** An answer; `release` ends the watch over the request, and is called when its body is not wanted any more. */
+/** An answer. Its body is taken with `receive`, which watches it to its end, once. */
 export interface WebAnswer {
   readonly response: Response;
   readonly doing: WebDoing;
-  readonly release: () => void;
+  readonly receive: (range?: Pick<ReceiveOptions, 'skipBytes' | 'expectedBytes'>) => Readable;
 }
 
 export interface WebRequests {
@@ -39,6 +42,7 @@ interface WebRequestsOptions {
 }
 
 const maxRedirects = 5;
+const maxErrorBytes = 1024 * 1024;
 const redirects: readonly number[] = [301, 302, 303, 307, 308];
 
 /** Single requests to web servers; nothing is asked before the first. */
@@ -89,8 +93,13 @@ export function createWebRequests({ servers, proxyEnv, maxConnections, stallMs }
         agent: agentFor,
         signal: controller.signal,
       });
-      response.body?.on('error', () => undefined);
-      return { response, doing, release };
+      const body = response.body as Readable;
+      body.on('error', () => undefined);
+      const abortedBy = (): Error | undefined => (signal?.aborted === true ? abortReason(signal) : undefined);
+      const common = { doing, stallMs, abortReason: abortedBy, onClose: release };
+      const receive: WebAnswer['receive'] = (range = { skipBytes: 0, expectedBytes: 0 }) =>
+        receiveBody(body, { ...common, ...range });
+      return { response, doing, receive };
     } catch (error) {
       release();
       if (controller.signal.aborted) throw controller.signal.reason;
@@ -100,6 +109,9 @@ export function createWebRequests({ servers, proxyEnv, maxConnections, stallMs }
     }
   };
 
+  /** By host: too much for one request is too much for all, so everybody waits. */
+  const pausedUntil = new Map<string, number>();
+
   const sendFollowing = async (request: WebRequest): Promise<WebAnswer> => {
     const first = new URL(request.url);
     let url = first;
@@ -107,29 +119,48 @@ export function createWebRequests({ servers, proxyEnv, maxConnections, stallMs }
       const answer = await send(request, url, first);
       const location = answer.response.headers.get('location');
       if (!redirects.includes(answer.response.status) || location === null) return answer;
-      answer.release();
-      answer.response.body?.resume();
+      dropBody(answer.receive());
       url = nextUrl(location, url, answer.doing, count);
     }
   };
 
   return {
     async ask(request) {
+      const { host, pathname } = new URL(request.url);
+      const pause = (pausedUntil.get(host) ?? 0) - Date.now();
+      if (pause > 0) await sleep(pause, request.signal);
       const answer = await sendFollowing(request);
-      const { response, doing, release } = answer;
+      const { response, doing, receive } = answer;
       const { status } = response;
-      if (request.accept.includes(status)) return answer;
-      const text = (await response.text().catch(() => '')).slice(0, 1024);
-      release();
-      if (status === 404 || status === 410) throw absentFile(request.url);
       const contentType = response.headers.get('content-type') ?? '';
+      if (request.accept.includes(status)) {
+        if (!isPage(contentType) || isPage(pathname)) return answer;
+        dropBody(receive());
+        throw pageInstead(doing);
+      }
+      const body = await readAll(receive(), maxErrorBytes, doing.what, doing.registry).catch(() => '');
+      if (status === 404 || status === 410) throw absentFile(request.url);
       const retryAfterMs = parseRetryAfter(response.headers.get('retry-after'), Date.now());
-      throw webStatusError(doing, { status, text, contentType, retryAfterMs });
+      const error = webStatusError(doing, { status, text: body.toString().slice(0, 1024), contentType, retryAfterMs });
+      if (status === 429 && isTransient(error)) {
+        pausedUntil.set(host, Math.max(pausedUntil.get(host) ?? 0, Date.now() + waitOf(error)));
+      }
+      throw error;
     },
     close() {
       for (const agent of agents.values()) agent.destroy();
     },
   };
+}
+
+/** Lets a body that nobody wants run out, so that its connection can be used again. */
+export function dropBody(body: Readable): void {
+  body.on('error', () => undefined).resume();
+}
+
+/** By type or by name. Files that are fetched are none, so a page is a login's, a proxy's, or says that nothing is there. */
+function isPage(text: string): boolean {
+  return /^text\/html\b|\.html?$/i.test(text);
 }
 
 function nextUrl(location: string, from: URL, doing: WebDoing, count: number): URL {

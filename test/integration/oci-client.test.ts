@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { createLayout } from '../../src/oci/layout.ts';
+import { copy } from '../../src/oci/copy.ts';
 import { fixedCredentials } from '../../src/oci/credentials.ts';
 import { readBlob } from '../../src/oci/read-blob.ts';
 import { parseReference } from '../../src/oci/reference.ts';
@@ -151,11 +152,61 @@ describe('connections', () => {
 });
 
 describe('mirrors', () => {
+  it('that has other bytes is passed over in a copy too', async () => {
+    const [mirror, origin] = [await startRegistry(), await startRegistry()];
+    for (const { host } of [mirror, origin]) await putImage(client(), parseReference(`${host}/app:v1`), image);
+    mirror.blobs.set(layer.descriptor.digest, Buffer.alloc(layer.bytes.length, 1));
+    const store = client({ hosts: { [origin.host]: { mirrors: [{ host: mirror.host }] } } });
+    const layout = await createLayout(join(dir, 'copied'));
+    const from = parseReference(`${origin.host}/app:v1`);
+
+    const { images } = await copy(store, layout, [{ from, to: from }], { baseDelayMs: 1 });
+
+    expect(images[0]?.error).toBeUndefined();
+    expect((await readBlob(layout, from, layer.descriptor)).equals(layer.bytes)).toBe(true);
+  });
+
+  it('that lie below a path are asked there', async () => {
+    const [mirror, origin] = [await startRegistry(), await startRegistry()];
+    await putImage(client(), parseReference(`${mirror.host}/app:v1`), image);
+    const port = await listen(
+      createServer((incoming, outgoing) => {
+        const path = /^\/artifacts\/docker(\/v2\/.*)$/.exec(incoming.url ?? '')?.[1];
+        outgoing.writeHead(path === undefined ? 404 : 307, { location: `http://${mirror.host}${path ?? ''}` }).end();
+      }),
+    );
+    const mirrors = [{ host: `127.0.0.1:${port}`, path: '/artifacts/docker' }];
+
+    expect(await pulls(client({ hosts: { [origin.host]: { mirrors } } }), `${origin.host}/app:v1`)).toBe(true);
+    expect(origin.asked).toEqual([]);
+  });
+
+  it('are named where the registry fails too', async () => {
+    const [mirror, origin] = [await startRegistry(), await startRegistry()];
+    mirror.fault = answerWith(403);
+    origin.fault = answerWith(500);
+    const store = client({ hosts: { [origin.host]: { mirrors: [{ host: mirror.host }] } } });
+
+    await expect(store.readManifest(parseReference(`${origin.host}/app:v1`))).rejects.toMatchObject({
+      code: 'OCI_SERVER_ERROR',
+      message: expect.stringMatching(`${origin.host} answered 500.*${mirror.host}.* answered 403`) as string,
+    });
+  });
+
   it.each<[string, (mirror: TestRegistry) => void]>([
     ['has it', () => undefined],
     ['does not have it', (mirror) => mirror.manifests.clear()],
     ['has the manifest but not the blob', (mirror) => mirror.links.clear()],
     ['fails', (mirror) => (mirror.fault = answerWith(500))],
+    ['answers with an error that means nothing', (mirror) => (mirror.fault = answerWith(400))],
+    [
+      'has other bytes of a blob',
+      (mirror) => mirror.blobs.set(layer.descriptor.digest, Buffer.alloc(layer.bytes.length, 1)),
+    ],
+    [
+      'has more bytes of a blob',
+      (mirror) => mirror.blobs.set(layer.descriptor.digest, Buffer.concat([layer.bytes, Buffer.alloc(10)])),
+    ],
     [
       'wants a login',
       (mirror) => (mirror.fault = answerWith(401, { headers: { 'www-authenticate': 'Basic realm="x"' } })),

@@ -301,6 +301,8 @@ describe('the registry that is served from a store', () => {
       200,
       { 'content-type': 'application/vnd.oci.image.index.v1+json' },
     ],
+    ['a target that is no address', 'GET', '//', {}, 400, {}],
+    ['a path that cannot be decoded', 'GET', '/v2/team/app/manifests/%zz', {}, 400, {}],
     ['a push', 'POST', '/v2/team/app/blobs/uploads/', {}, 405, {}],
     ['what is no part of the API', 'GET', '/elsewhere', {}, 404, {}],
   ];

@@ -1,4 +1,5 @@
 import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
+import type { ServerResponse } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -146,6 +147,33 @@ describe('a registry that fails while it is read', () => {
       says: 'nothing came',
     },
     {
+      name: 'a manifest that stalls half way',
+      fault: (asked, response) => asked.path.includes('manifests') && halfOf(response),
+      code: 'OCI_STALLED',
+      says: 'nothing came',
+    },
+    {
+      name: 'an API that stalls half way',
+      fault: (asked, response) => asked.path === '/v2/' && halfOf(response),
+      code: 'OCI_STALLED',
+      says: 'asking',
+    },
+    {
+      name: 'a token that stalls half way',
+      fault: (asked, response, request) =>
+        asked.path.startsWith('/token')
+          ? halfOf(response)
+          : answerWith(401, { headers: bearer() })(asked, response, request),
+      code: 'OCI_STALLED',
+      says: 'token',
+    },
+    {
+      name: 'an error whose text stalls half way',
+      fault: (asked, response) => asked.path.includes('manifests') && halfOf(response, 403),
+      code: 'OCI_FORBIDDEN',
+      says: 'answered 403',
+    },
+    {
       name: 'no answer at all',
       fault: (asked) => asked.path.includes('manifests'),
       code: 'OCI_STALLED',
@@ -171,6 +199,30 @@ describe('a registry that fails while it is read', () => {
     expect(await layout.resolve(local)).toBeUndefined();
     registry.fault = undefined;
     expect((await pull()).status).toBe('copied');
+  });
+
+  it('asks again where a manifest breaks or stalls half way', async () => {
+    await putImage(remote(), there(), image);
+    let count = 0;
+    registry.fault = (asked, response) => {
+      if (asked.method !== 'GET' || !asked.path.includes('manifests') || (count += 1) > 2) return false;
+      halfOf(response);
+      if (count === 1) setTimeout(() => response.socket?.resetAndDestroy(), 20);
+      return true;
+    };
+
+    expect((await pull()).status).toBe('copied');
+    expect(count).toBe(3);
+  });
+
+  it('does not wait for tags and referrers that stall half way', async () => {
+    await putImage(remote(), there(), image);
+    registry.fault = (asked, response) => /tags|referrers/.test(asked.path) && halfOf(response, 200);
+
+    await expect(remote().listTags(there())).rejects.toMatchObject({ code: 'OCI_STALLED' });
+    await expect(remote().listReferrers(there(), image.manifest.descriptor.digest)).rejects.toMatchObject({
+      code: 'OCI_STALLED',
+    });
   });
 
   it('waits as long as Retry-After asks, and then succeeds', async () => {
@@ -203,6 +255,17 @@ describe('a registry that fails while it is read', () => {
 });
 
 const registryRuns = 'check that';
+
+/** Begins an answer and says no more. */
+function halfOf(response: ServerResponse, status = 200): true {
+  response.writeHead(status, { 'content-type': 'application/vnd.oci.image.index.v1+json', 'content-length': 1000 });
+  response.write('{"schemaVersion":2,');
+  return true;
+}
+
+function bearer(): Record<string, string> {
+  return { 'www-authenticate': `Bearer realm="http://${registry.host}/token",service="test"` };
+}
 
 /** Blobs come with bytes that are not theirs, and so many too many. */
 function otherBytes(tooMany: number): Fault {
@@ -289,6 +352,30 @@ describe('a registry that fails while it is written to', () => {
     expect(result.error).toMatchObject({ code: 'OCI_WRONG_DIGEST' });
     expect(shown(result)).toContain(dir);
     expect(registry.blobs.has(blob.descriptor.digest)).toBe(false);
+  });
+
+  it.each([
+    ['PUT', 'uploads', undefined],
+    ['PATCH', 'uploads', 200_000],
+    ['PUT', 'manifests', undefined],
+  ])('waits with %s of %s as long as Retry-After asks, and then succeeds', async (method, part, chunkBytes) => {
+    await putImage(layout, local, image);
+    registry.fault = answerWith(429, { method, part, times: 2, headers: { 'retry-after': '1' } });
+    const started = performance.now();
+
+    expect((await push({ chunkBytes })).status).toBe('copied');
+    expect(performance.now() - started).toBeGreaterThan(990);
+  });
+
+  it('does not wait for an hour: it says that it is asked to', async () => {
+    await putImage(layout, local, image);
+    registry.fault = answerWith(429, { headers: { 'retry-after': '3600' } });
+
+    const result = await push();
+
+    expect(result.error?.code).toBe('OCI_TOO_MANY_REQUESTS');
+    expect(shown(result)).toContain('3600 s');
+    expect(registry.asked).toHaveLength(1);
   });
 
   it('goes below the limit of a proxy with smaller requests', async () => {

@@ -9,9 +9,12 @@ export interface CuttingProxy {
   close(): Promise<void>;
 }
 
+/** A line that is slower than both of its ends: else megabytes wait in the buffers of the system, and a cut loses them too. */
+const bytesPerMs = 25_000;
+
 /**
  * Passes connections on to a port of this machine. Whenever so many bytes have gone in a direction as the next offset says
- * (counted over all connections), every connection is reset right there.
+ * (counted over all connections), every connection is reset right there. That direction is as slow as a line of 200 Mbit/s.
  */
 export async function startCuttingProxy(
   targetPort: number,
@@ -28,12 +31,15 @@ export async function startCuttingProxy(
     for (const socket of sockets) socket.resetAndDestroy();
     sockets.clear();
   };
+  /** When the line has room again. */
+  let freeAt = 0;
   const pass = (from: Socket, to: Socket, isCounted: boolean): void => {
-    from.on('data', (chunk: Buffer) => {
+    const carry = (chunk: Buffer): void => {
       const next = left[0];
       if (!isCounted || next === undefined || passedBytes + chunk.length < next) {
         if (isCounted) passedBytes += chunk.length;
         if (!to.write(chunk)) from.pause();
+        else from.resume();
         return;
       }
       const part = chunk.subarray(0, Math.max(0, next - passedBytes));
@@ -41,6 +47,18 @@ export async function startCuttingProxy(
       from.pause();
       // Written out first, so that the cut is where the offset says.
       to.write(part, cutAll);
+    };
+    from.on('data', (chunk: Buffer) => {
+      if (!isCounted) {
+        carry(chunk);
+        return;
+      }
+      from.pause();
+      const now = performance.now();
+      freeAt = Math.max(now, freeAt) + chunk.length / bytesPerMs;
+      setTimeout(() => {
+        if (!to.destroyed) carry(chunk);
+      }, freeAt - now);
     });
     to.on('drain', () => from.resume());
     from.on('end', () => to.end());
