@@ -1,5 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import { pipeline } from 'node:stream/promises';
+import { sendBytes } from '../oci/send-bytes.ts';
 import { parseRange } from '../oci/serve-names.ts';
 import type { Bundle } from './bundle.ts';
 import type { BundleItem } from './manifest.ts';
@@ -112,5 +112,6 @@ async function sendItem(
     response.end();
     return;
   }
-  await pipeline(bundle.openBlob({ digest, sizeBytes }, { startByte, endByte }), response);
+  const { store } = bundle;
+  await sendBytes(response, { startByte, endByte }, (memory, position) => store.readInto(digest, memory, position));
 }

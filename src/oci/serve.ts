@@ -2,7 +2,6 @@ import { createServer as createHttpServer, type IncomingMessage, type Server, ty
 import { createServer as createHttpsServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import type { Duplex } from 'node:stream';
-import { pipeline } from 'node:stream/promises';
 import { InstallerError, messageOf } from '../errors.ts';
 import { isDigest, type Digest } from './digest.ts';
 import { mediaTypes } from './media-types.ts';
@@ -10,7 +9,8 @@ import { isNotFound } from './oci-errors.ts';
 import type { Reference, RepositoryName } from './reference.ts';
 import { createGate, type Gate, type ServeAccount } from './serve-auth.ts';
 import { nameOfPath, parseRange, referenceOfPath } from './serve-names.ts';
-import type { OciStore } from './store.ts';
+import { sendBytes } from './send-bytes.ts';
+import type { LocalOciStore, OciStore } from './store.ts';
 
 export interface ServeOptions {
   /** Address to listen on; `127.0.0.1` where nothing else is said. */
@@ -43,7 +43,7 @@ export interface ServedRegistry {
  * skopeo and crane pull from it. Any number of clients; each costs one open file and a small buffer.
  * An address that is taken is OCI_SERVE.
  */
-export async function serveRegistry(store: OciStore, options: ServeOptions = {}): Promise<ServedRegistry> {
+export async function serveRegistry(store: LocalOciStore, options: ServeOptions = {}): Promise<ServedRegistry> {
   const gate = options.account === undefined ? undefined : createGate(options.account);
   const known = (await store.listReferences?.()) ?? [];
   const handle = (request: IncomingMessage, response: ServerResponse): void => {
@@ -80,7 +80,7 @@ export async function serveRegistry(store: OciStore, options: ServeOptions = {})
 }
 
 interface Serving {
-  readonly store: OciStore;
+  readonly store: LocalOciStore;
   readonly known: readonly Reference[];
   readonly gate: Gate | undefined;
   readonly options: ServeOptions;
@@ -158,7 +158,7 @@ async function sendManifest(
 }
 
 async function sendBlob(
-  store: OciStore,
+  store: LocalOciStore,
   name: RepositoryName,
   digest: Digest,
   request: IncomingMessage,
@@ -188,8 +188,7 @@ async function sendBlob(
     response.end();
     return;
   }
-  const stream = await store.openBlob(name, { digest, sizeBytes }, { startByte, endByte });
-  await pipeline(stream, response);
+  await sendBytes(response, { startByte, endByte }, (memory, position) => store.readInto(digest, memory, position));
 }
 
 async function sendTags(
