@@ -100,8 +100,10 @@ async function answer(serving: Serving, request: IncomingMessage, response: Serv
     else sendJson(response, token);
     return;
   }
-  if (gate?.isOpen(authorization) === false) {
-    refuse(response, gate.challenge(`${options.tls ? 'https' : 'http'}://${request.headers.host ?? 'localhost'}`));
+  const asked = path === '/v2' || path.startsWith('/v2/') ? 'registry' : 'file';
+  if (gate?.isOpen(authorization, asked) === false) {
+    const origin = `${options.tls ? 'https' : 'http'}://${request.headers.host ?? 'localhost'}`;
+    refuse(response, gate.challenge(origin, asked));
     return;
   }
   if (request.method !== 'GET' && request.method !== 'HEAD') {
