@@ -7,7 +7,7 @@ import { layoutMarker, namedEntry, parseLayoutIndex, renderLayoutIndex } from '.
 import { createLayoutReader } from '../oci/layout-reader.ts';
 import type { BlobDescriptor, Descriptor } from '../oci/manifest.ts';
 import { parseReference } from '../oci/reference.ts';
-import type { OciStore, OpenBlobOptions } from '../oci/store.ts';
+import type { LocalOciStore, OpenBlobOptions } from '../oci/store.ts';
 import { parseTarHeader } from '../oci/tar-index.ts';
 import { bundleUsage, damaged, formatSize, notABundle } from './bundle-errors.ts';
 import { parseBundleManifest, parseMarker, renderMarker, type BundleItem, type BundleManifest } from './manifest.ts';
@@ -35,7 +35,7 @@ export interface Bundle {
   /** Where everything lies in a bundle of this manifest. */
   readonly plan: TarPlan;
   /** The images by name and all blobs by digest. Blobs of a delta's base are absent from it. */
-  readonly store: OciStore;
+  readonly store: LocalOciStore;
   /** A blob that is in this file, unverified. */
   openBlob(blob: BlobDescriptor, options?: OpenBlobOptions): Readable;
   close(): Promise<void>;
@@ -183,7 +183,7 @@ async function readHead(path: string, file: PartedFile): Promise<Bundle> {
   };
 }
 
-function storeOf(path: string, file: PartedFile, plan: TarPlan, index: Buffer): OciStore {
+function storeOf(path: string, file: PartedFile, plan: TarPlan, index: Buffer): LocalOciStore {
   const entries = parseLayoutIndex(index.toString(), path);
   const byName = new Map([...plan.blobs.values(), ...plan.head].map((entry) => [entry.name, entry]));
   const files: LayoutFiles = {
@@ -192,6 +192,11 @@ function storeOf(path: string, file: PartedFile, plan: TarPlan, index: Buffer): 
     async read(name) {
       const entry = byName.get(name);
       return entry && file.read(entry.offset, entry.sizeBytes);
+    },
+    readInto(name, memory, position) {
+      const { offset, sizeBytes } = byName.get(name) ?? { offset: 0, sizeBytes: 0 };
+      const room = Math.max(0, Math.min(memory.length, sizeBytes - position));
+      return file.readInto(memory.subarray(0, room), offset + position);
     },
     open(name, { startByte = 0, endByte, signal }) {
       const { offset, sizeBytes } = byName.get(name) ?? { offset: 0, sizeBytes: 0 };

@@ -3,7 +3,7 @@ import { existsSync } from 'node:fs';
 import { open, readdir, type FileHandle } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { Readable } from 'node:stream';
-import { fileStream, readChunkBytes } from '../oci/layout-files.ts';
+import { fileStream, readChunkBytes, readFully } from '../oci/layout-files.ts';
 import type { OpenBlobOptions } from '../oci/store.ts';
 import { bundleError } from './bundle-errors.ts';
 
@@ -13,6 +13,8 @@ export interface PartedFile {
   readonly sizeBytes: number;
   /** Bytes from a position on; fewer than asked for at the end of the file. */
   read(position: number, length: number): Promise<Buffer>;
+  /** Fills the memory with bytes from a position on; how many came, fewer only at the end of the file. */
+  readInto(memory: Buffer, position: number): Promise<number>;
   write(chunks: readonly Buffer[], position: number): Promise<void>;
   stream(range: OpenBlobOptions): Readable;
   /** Feeds bytes to a hash, through one buffer: the cheapest way to look at much. Throws where the file ends before them. */
@@ -125,30 +127,29 @@ export async function makeParts(
 
 function partedFile(parts: readonly Part[]): PartedFile {
   const sizeBytes = parts.at(-1)?.endByte ?? 0;
-  const read = (position: number, length: number): Promise<Buffer> => {
-    const end = Math.min(position + length, sizeBytes);
-    return readInto(Buffer.allocUnsafe(Math.max(0, end - position)), position);
-  };
-  /** Fills the buffer; the part of it that was filled. */
-  const readInto = async (buffer: Buffer, position: number): Promise<Buffer> => {
-    const end = Math.min(position + buffer.length, sizeBytes);
+  const readInto = async (memory: Buffer, position: number): Promise<number> => {
     let done = 0;
     for (const { file, startByte, endByte } of parts) {
-      while (position + done >= startByte && position + done < Math.min(end, endByte)) {
-        const want = Math.min(end, endByte) - position - done;
-        const { bytesRead } = await file.read(buffer, done, want, position + done - startByte);
-        // The file became shorter under our hands.
-        if (bytesRead === 0) return buffer.subarray(0, done);
-        done += bytesRead;
-      }
+      const at = position + done;
+      if (at < startByte || at >= endByte || done === memory.length) continue;
+      const wanted = memory.subarray(done, done + Math.min(memory.length - done, endByte - at));
+      const read = await readFully(file, wanted, at - startByte);
+      done += read;
+      // The file became shorter under our hands.
+      if (read < wanted.length) break;
     }
-    return buffer.subarray(0, done);
+    return done;
+  };
+  const read = async (position: number, length: number): Promise<Buffer> => {
+    const memory = Buffer.allocUnsafe(Math.max(0, Math.min(length, sizeBytes - position)));
+    return memory.subarray(0, await readInto(memory, position));
   };
   const [only] = parts;
   return {
     paths: parts.map(({ path }) => path),
     sizeBytes,
     read,
+    readInto,
     async write(chunks, position) {
       let at = position;
       for (const run of splitAt(chunks, position, parts)) {
@@ -170,7 +171,8 @@ function partedFile(parts: readonly Part[]): PartedFile {
       const buffer = Buffer.allocUnsafe(Math.min(hashChunkBytes, endByte - startByte));
       for (let at = startByte; at < endByte;) {
         signal?.throwIfAborted();
-        const piece = await readInto(buffer.subarray(0, Math.min(buffer.length, endByte - at)), at);
+        const wanted = buffer.subarray(0, Math.min(buffer.length, endByte - at));
+        const piece = wanted.subarray(0, await readInto(wanted, at));
         if (piece.length === 0) throw new Error(`the file ends ${endByte - at} bytes too early`);
         hash.update(piece);
         at += piece.length;

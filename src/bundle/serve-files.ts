@@ -28,7 +28,9 @@ export function filesHandler(bundle: Bundle): (request: IncomingMessage, respons
     const { digest, sizeBytes } = content.item;
     const blob = { digest, sizeBytes };
     const headers = { 'content-type': 'application/octet-stream' };
-    await send(request, response, { blob, headers, open: (range) => bundle.openBlob(blob, range) });
+    const readInto = (memory: Buffer, position: number): Promise<number> =>
+      bundle.store.readInto(digest, memory, position);
+    await send(request, response, { blob, headers, readInto });
     return true;
   };
 }

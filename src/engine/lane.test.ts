@@ -342,6 +342,19 @@ describe('a connection that is lost while changes are applied', () => {
     expect(state[0]?.done).toEqual(['write /a (644)']);
   });
 
+  it('is no other run that keeps changing the host, when its script ends late', async () => {
+    const state = hosts('n1');
+    // A run that was killed left a script, and so do the connections that this one loses.
+    const stale = (): { status: 'stale' } => ({ status: 'stale' });
+    const loses = (): never => {
+      throw lost;
+    };
+    state[0]?.faults.push(stale, loses, stale, loses, stale);
+
+    expect(await run([hostPhase('a')], state)).toMatchObject({ status: 'ok', changes: 1 });
+    expect(state[0]?.done).toEqual(['write /a (644)']);
+  });
+
   it('is an error where it happens again and again', async () => {
     const state = hosts('n1');
     for (let index = 0; index < 3; index += 1) {

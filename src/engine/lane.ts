@@ -38,8 +38,24 @@ export interface LaneInput {
   readonly entered: (phase: string) => void;
 }
 
-/** How often an apply is planned anew because somebody else changed the host, or the connection was lost. */
+/** How often an apply is tried where somebody else changes the host each time, and where the connection is lost each time. */
 const maxAttempts = 3;
+
+/** What tries of a phase came to. The script of a lost connection goes on to its end, which is one more change by somebody else. */
+interface Tries {
+  stale: number;
+  lost: number;
+}
+
+function mayBeStale(tries: Tries): boolean {
+  tries.stale += 1;
+  return tries.stale < maxAttempts + tries.lost;
+}
+
+function mayBeLost(tries: Tries): boolean {
+  tries.lost += 1;
+  return tries.lost < maxAttempts;
+}
 
 /** Takes one host through its phases. Never rejects: a failure ends the lane and is reported through `done`. */
 export async function runLane(input: LaneInput): Promise<void> {
@@ -74,6 +90,7 @@ async function convergePhase(input: LaneInput, lanePhase: LanePhase, ahead: Quer
   // Of a script whose end is not known, what is no longer wanted was done by it.
   let tried = 0;
   let isDeferred = false;
+  const tries: Tries = { stale: 0, lost: 0 };
   for (let attempt = 1; ; attempt += 1) {
     const plan = await planHost(input, lanePhase, ahead);
     if (attempt === 1 || isDeferred) emitPlan(input, lanePhase, plan);
@@ -90,7 +107,7 @@ async function convergePhase(input: LaneInput, lanePhase: LanePhase, ahead: Quer
     await letOthersFirst(input, lanePhase.phase);
     await lanePhase.prepare();
     if (context.signal.aborted) throw interruptedError();
-    const outcome = await applyPlan(input, lanePhase, plan, ahead, attempt);
+    const outcome = await applyPlan(input, lanePhase, plan, ahead, tries);
     if (outcome === 'applied') return Math.max(tried, plan.changes.length);
     if (outcome === 'unknown') tried = Math.max(tried, plan.changes.length);
   }
@@ -140,7 +157,7 @@ async function applyPlan(
   lanePhase: LanePhase,
   plan: HostPlan,
   ahead: Queries,
-  attempt: number,
+  tries: Tries,
 ): Promise<'applied' | 'stale' | 'unknown'> {
   const { host, context } = input;
   const { phase } = lanePhase;
@@ -158,7 +175,7 @@ async function applyPlan(
       timeoutMs: phase.timeoutSeconds * 2000,
       signal: grace.signal,
     });
-    if (result.status === 'failed' && isUnitGone(actions, result.failed) && attempt < maxAttempts) {
+    if (result.status === 'failed' && isUnitGone(actions, result.failed) && mayBeStale(tries)) {
       // The script of a run that was cut off waited for it too, and took its result away.
       host.forget();
       return 'unknown';
@@ -169,14 +186,14 @@ async function applyPlan(
       throw error;
     }
     if (result.status === 'stale') {
-      if (attempt >= maxAttempts) throw keepsChangingError(host);
+      if (!mayBeStale(tries)) throw keepsChangingError(host);
       host.forget();
       return 'stale';
     }
     emitApplied(input, phase.id, plan, new Map(actions.map((action, index) => [action, result.actionMs[index] ?? 0])));
   } catch (error) {
     if (grace.signal.aborted) throw interruptedWhileError(host, phase.id, plan);
-    if (!isOutcomeUnknown(error) || attempt >= maxAttempts) throw error;
+    if (!isOutcomeUnknown(error) || !mayBeLost(tries)) throw error;
     context.emitter.emit({
       type: 'log',
       level: 'warning',

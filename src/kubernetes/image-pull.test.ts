@@ -41,7 +41,7 @@ describe('images out of a bundle', () => {
 
   function step(
     made: FakeHost,
-    supply: Supply,
+    supply: Supply | undefined,
     wanted: ImagesStepInput['wanted'] = 'worker',
   ): ReturnType<typeof imagesStep> {
     const pull = imagePullOf({ supply }, made);
@@ -61,6 +61,33 @@ describe('images out of a bundle', () => {
 
     expect(await converge(made, step(made, supplyAt(4001)))).toEqual([`pull 2 images: ${pause}, ${proxy}`]);
     expect(await converge(made, step(made, supplyAt(4002)))).toEqual([]);
+    expect(made.text(hostsFile)).toBeUndefined();
+  });
+
+  it('leave no way to the bundle where a run before was cut off, and nothing is missing by now', async () => {
+    for (const next of [supplyAt(4002), undefined]) {
+      const made = host(4001);
+      await converge(made, step(made, supplyAt(4001)));
+      made.write(hostsFile, 'server = "http://127.0.0.1:4001"');
+
+      expect(await converge(made, step(made, next))).toEqual(['take away what led to the bundle']);
+      expect(made.text(hostsFile)).toBeUndefined();
+    }
+  });
+
+  it('come from registries where the run that pulled them from a bundle was cut off', async () => {
+    const made = host(4001);
+    made.write(hostsFile, 'server = "http://127.0.0.1:4001"');
+    made.services.set('later.service', toService({ activeState: 'active', subState: 'running' }));
+
+    const [change] = await changesOn(made, step(made, undefined));
+
+    expect(change?.actions).toMatchObject([
+      { argv: ['systemctl', 'stop', 'now.service', 'later.service'] },
+      { kind: 'remove', path: '/run/installer/bundle' },
+      { kind: 'long', unit: 'now', commands: [{ 0: 'crictl' }, { 0: 'crictl' }] },
+      { kind: 'remove' },
+    ]);
   });
 
   it('come through a new connection on the port that this one has', async () => {
@@ -73,14 +100,14 @@ describe('images out of a bundle', () => {
   });
 
   it.each([
-    ['goes on', 4001, 'running', ['attach', 'long']],
+    ['goes on', 4001, 'running', ['attach', 'long', 'remove']],
     [
       'is stopped and begun anew where it was begun through another connection',
       4002,
       'running',
-      ['run', 'write-file', 'write-file', 'long'],
+      ['run', 'write-file', 'write-file', 'long', 'remove'],
     ],
-    ['is taken at its word where it is over', 4002, 'exited', ['attach', 'long']],
+    ['is taken at its word where it is over', 4002, 'exited', ['attach', 'long', 'remove']],
   ])('a pull that was begun before %s', async (_what, port, subState, actions) => {
     const made = host(port);
     made.write(hostsFile, `server = "http://127.0.0.1:4001"\ncapabilities = [ "pull", "resolve" ]\n\n`);

@@ -12,8 +12,10 @@ export interface ImagePull {
   readonly observe: readonly Query[];
   /** True where units that pull have lost what they pull from: they were begun through another connection. */
   isCutOff(seen: Answers): boolean;
-  /** Done before a unit is started. */
-  prepare(units: readonly string[]): readonly Action[];
+  /** Done before a unit is started, in place of such as are cut off. */
+  prepare(units: readonly string[], isCutOff: boolean): readonly Action[];
+  /** Done when all images are there: nothing that leads to a bundle outlives the run. */
+  finish(seen: Answers): readonly Action[];
   /** Pulls an image, also one that is there. */
   readonly command: (image: string) => readonly string[];
   readonly commandWhereMissing: (image: string) => readonly string[];
@@ -24,11 +26,23 @@ export function imagePullOf({ supply }: { readonly supply: Supply | undefined },
   return supply === undefined ? fromRegistries : fromSupply(supply, host);
 }
 
-/** By the runtime's own service, as kubelet does it. */
+const paths = {
+  script: `${hostPaths.bundle}/pull.sh`,
+  registries: `${hostPaths.bundle}/registries`,
+  hosts: `${hostPaths.bundle}/registries/_default/hosts.toml`,
+} as const;
+
+const query = fileQuery(paths.hosts);
+/** What leads to a bundle is there: of this run, or of one that was cut off. */
+export const leadsToBundle = (seen: Answers): boolean => seen(query).state === 'present';
+const leave: Action = { kind: 'remove', path: hostPaths.bundle };
+
+/** By the runtime's own service, as kubelet does it. Units that pull through a bundle are of a run that was cut off. */
 export const fromRegistries: ImagePull = {
-  observe: [],
-  isCutOff: () => false,
-  prepare: () => [],
+  observe: [query],
+  isCutOff: leadsToBundle,
+  prepare: (units, isCutOff) => (isCutOff ? [stop(units), leave] : []),
+  finish: (seen) => (leadsToBundle(seen) ? [leave] : []),
   command: (image) => ['crictl', '--timeout=600s', 'pull', image],
   // A pull asks the registry also where the image is there.
   commandWhereMissing: (image) => [
@@ -39,12 +53,6 @@ export const fromRegistries: ImagePull = {
     image,
   ],
 };
-
-const paths = {
-  script: `${hostPaths.bundle}/pull.sh`,
-  registries: `${hostPaths.bundle}/registries`,
-  hosts: `${hostPaths.bundle}/registries/_default/hosts.toml`,
-} as const;
 
 /**
  * With ctr, which takes the configuration of registries as an option: that of containerd stays the cluster file's. By digest, so
@@ -66,7 +74,6 @@ done
 `;
 
 function fromSupply(supply: Supply, host: Host): ImagePull {
-  const query = fileQuery(paths.hosts);
   const hosts = (): string => `${stringify({ server: supplyUrl(supply, host), capabilities: ['pull', 'resolve'] })}\n`;
   const command = (image: string): readonly string[] => {
     const digest = supply.imageDigest(image);
@@ -79,18 +86,19 @@ function fromSupply(supply: Supply, host: Host): ImagePull {
       const answer = seen(query);
       return answer.state !== 'present' || answer.value.content !== hosts();
     },
+    finish: () => [leave],
     prepare: (units) => [
-      // Status 5: there is no such unit.
-      {
-        kind: 'run',
-        argv: ['systemctl', 'stop', ...units.map((unit) => `${unit}.service`)],
-        timeoutSeconds: 120,
-        okExitCodes: [0, 5],
-      },
+      stop(units),
       { kind: 'write-file', path: paths.script, content: script, mode: '600' },
       { kind: 'write-file', path: paths.hosts, content: hosts(), mode: '600' },
     ],
     command,
     commandWhereMissing: command,
   };
+}
+
+/** Status 5: there is no such unit. */
+function stop(units: readonly string[]): Action {
+  const argv = ['systemctl', 'stop', ...units.map((unit) => `${unit}.service`)];
+  return { kind: 'run', argv, timeoutSeconds: 120, okExitCodes: [0, 5] };
 }

@@ -1,5 +1,5 @@
 import * as z from 'zod';
-import { fromRegistries, type ImagePull } from './image-pull.ts';
+import { fromRegistries, leadsToBundle, type ImagePull } from './image-pull.ts';
 import { unitName } from './intent.ts';
 import { blocked, changes, deferred, noChanges, type Step, type StepPlan } from '../engine/step.ts';
 import type { Action, LongAction } from '../ops/action.ts';
@@ -64,28 +64,42 @@ export function imagesStep(input: ImagesStepInput): Step {
       const missing = [...all, ...input.more].filter((image) => !names.has(image));
       const isCutOff = by.isCutOff(seen);
       const isBegun = (unit: ServiceQuery): boolean => isPulling(seen(unit), isCutOff);
-      return input.wanted === 'init' ? planInit(input, missing, isBegun(now)) : planAll(input, missing, isBegun(later));
+      if (input.wanted === 'init') return planInit(input, missing, isBegun(now), prepare(input, isCutOff));
+      const plan = planAll(input, missing, isBegun(later), prepare(input, isCutOff), by.finish(seen));
+      if (plan !== noChanges || !leadsToBundle(seen)) return plan;
+      return changes({ summary: 'take away what led to the bundle', actions: by.finish(seen) });
     },
   };
 }
 
-function planInit(input: ImagesStepInput, missing: readonly string[], isBegun: boolean): StepPlan {
+function planInit(
+  input: ImagesStepInput,
+  missing: readonly string[],
+  isBegun: boolean,
+  before: readonly Action[],
+): StepPlan {
   const first = missing.filter(startsWithInit);
   const rest = missing.filter((image) => !startsWithInit(image));
   if (first.length === 0 && !isBegun) return noChanges;
   return changes({
     summary: isBegun ? waits : pulls(first),
     actions: [
-      ...(isBegun ? attach(input, input.unit, first) : [...prepare(input), pull(input, first)]),
+      ...(isBegun ? attach(input, input.unit, first) : [...before, pull(input, first)]),
       ...(rest.length === 0 ? [] : [{ ...pull(input, rest), unit: input.laterUnit, wait: false }]),
     ],
   });
 }
 
-function planAll(input: ImagesStepInput, missing: readonly string[], isBegun: boolean): StepPlan {
-  if (isBegun) return changes({ summary: waits, actions: attach(input, input.laterUnit, missing) });
+function planAll(
+  input: ImagesStepInput,
+  missing: readonly string[],
+  isBegun: boolean,
+  before: readonly Action[],
+  after: readonly Action[],
+): StepPlan {
+  if (isBegun) return changes({ summary: waits, actions: [...attach(input, input.laterUnit, missing), ...after] });
   if (missing.length === 0) return noChanges;
-  return changes({ summary: pulls(missing), actions: [...prepare(input), pull(input, missing)] });
+  return changes({ summary: pulls(missing), actions: [...before, pull(input, missing), ...after] });
 }
 
 const waits = 'wait for the images that are being pulled';
@@ -96,8 +110,11 @@ function isPulling(unit: Seen<ServiceSeen>, isCutOff: boolean): boolean {
   return unit.state === 'present' && states.includes(unit.value.subState);
 }
 
-function prepare({ pull: by = fromRegistries, unit, laterUnit }: ImagesStepInput): readonly Action[] {
-  return by.prepare([unit, laterUnit]);
+function prepare(
+  { pull: by = fromRegistries, unit, laterUnit }: ImagesStepInput,
+  isCutOff: boolean,
+): readonly Action[] {
+  return by.prepare([unit, laterUnit], isCutOff);
 }
 
 /** Takes the result of a unit that pulls; it may be of a run that wanted others, so what is missing then is pulled after it. */
@@ -112,7 +129,7 @@ function attach(input: ImagesStepInput, begun: string, missing: readonly string[
 /** Begins to pull what kubeadm init starts, and does not wait for it: a later `imagesStep` does. */
 export function beginInitImages(unit: string, images: readonly string[], by: ImagePull): readonly Action[] {
   const first = images.filter(startsWithInit);
-  return [...by.prepare([unit]), { ...pullWith(unit, first, by.commandWhereMissing), wait: false }];
+  return [...by.prepare([unit], false), { ...pullWith(unit, first, by.commandWhereMissing), wait: false }];
 }
 
 function pulls(images: readonly string[]): string {

@@ -38,6 +38,7 @@ it('packages come from the repository of the bundle for the distribution, at the
   expect(files[1]?.content).toContain('URIs: http://127.0.0.1:4002/packages/debian-12-amd64\nSuites: bundle\n');
   expect(files[1]?.content).toContain('Signed-By: /run/installer/bundle/packages/key.asc\n');
   expect(source?.manager.refresh).toContain('Dir::Etc::SourceParts=-');
+  expect(source?.finish).toEqual([{ kind: 'remove', path: '/run/installer/bundle/packages' }]);
 });
 
 it.each([
@@ -47,6 +48,6 @@ it.each([
   const other = { ...memberNow(), facts: { ...facts, os: { ...facts.os, versionId } } };
   const source = packageSourceOf(other, run);
 
-  expect(source?.prepare()).toEqual([]);
+  expect([source?.prepare(), source?.finish]).toEqual([[], []]);
   expect(source?.manager.refresh).not.toContain('Dir::Etc::SourceParts=-');
 });

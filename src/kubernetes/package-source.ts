@@ -22,12 +22,15 @@ export function packageSourceOf(
   const { os, architecture } = member.facts;
   const repository = supply?.packages(`${os.id}-${os.versionId}-${architecture}`);
   const through = repository === undefined ? undefined : fromFolder(manager, folder);
-  if (supply === undefined || repository === undefined || through === undefined) return { manager, prepare: () => [] };
+  if (supply === undefined || repository === undefined || through === undefined) {
+    return { manager, prepare: () => [], finish: [] };
+  }
   const { file, folders } = folderLayout(manager.name, folder);
   const keyPath = `${folder}/key.asc`;
   const { path, key, suites, components, signedIndex } = repository;
   return {
     manager: through,
+    finish: [{ kind: 'remove', path: folder }],
     prepare: () => {
       const url = `${supplyUrl(supply, member.host)}/${path}`;
       const source = { name: 'bundle', url, suites, components, signedIndex, keyFile: keyPath };

@@ -1,5 +1,5 @@
 import { createReadStream } from 'node:fs';
-import { readFile, stat } from 'node:fs/promises';
+import { open, readFile, stat, type FileHandle } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import type { OpenBlobOptions } from './store.ts';
@@ -11,6 +11,8 @@ export interface LayoutFiles {
   size(path: string): Promise<number | undefined>;
   /** A small file whole; undefined where it is absent. */
   read(path: string): Promise<Buffer | undefined>;
+  /** Fills the memory from a position of a file that exists; how many bytes came. */
+  readInto(path: string, memory: Buffer, position: number): Promise<number>;
   /** A part of a file that exists, as a stream. */
   open(path: string, options: OpenBlobOptions): Readable;
   close(): Promise<void>;
@@ -29,9 +31,28 @@ export function directoryFiles(root: string): LayoutFiles {
     async read(path) {
       return readFile(join(root, path)).catch(absent);
     },
+    async readInto(path, memory, position) {
+      const file = await open(join(root, path), 'r');
+      try {
+        return await readFully(file, memory, position);
+      } finally {
+        await file.close();
+      }
+    },
     open: (path, options) => fileStream(join(root, path), 0, options),
     close: () => Promise.resolve(),
   };
+}
+
+/** Reads until the memory is full or the file ends; how many bytes came. */
+export async function readFully(file: FileHandle, memory: Buffer, position: number): Promise<number> {
+  let done = 0;
+  while (done < memory.length) {
+    const { bytesRead } = await file.read(memory, done, memory.length - done, position + done);
+    if (bytesRead === 0) break;
+    done += bytesRead;
+  }
+  return done;
 }
 
 /** A range of a file as a stream; `offset` is where in the file byte 0 of the range's count lies. */

@@ -5,7 +5,7 @@ import { checkManifest, maxManifestBytes, parseManifest, type Descriptor, type S
 import { isManifest, mediaTypes } from './media-types.ts';
 import { notFound } from './oci-errors.ts';
 import { formatReference, withDigest, type Reference } from './reference.ts';
-import type { OciStore } from './store.ts';
+import type { LocalOciStore } from './store.ts';
 
 /** Path of a blob inside a layout. */
 export function blobPath(digest: Digest): string {
@@ -32,7 +32,7 @@ export async function readLayoutIndex(files: LayoutFiles): Promise<Descriptor[]>
 }
 
 /** The reading half of a store over the files of a layout. */
-export function createLayoutReader({ files, entries }: LayoutContents): OciStore {
+export function createLayoutReader({ files, entries }: LayoutContents): LocalOciStore {
   const where = files.description;
 
   const readBytes = async (digest: Digest): Promise<Buffer | undefined> => {
@@ -81,6 +81,7 @@ export function createLayoutReader({ files, entries }: LayoutContents): OciStore
         throw notFound(blob.digest, where, 'the layout is not whole: copy the image into it again');
       return files.open(blobPath(blob.digest), options);
     },
+    readInto: (digest, memory, position) => files.readInto(blobPath(digest), memory, position),
     listReferences: () => Promise.resolve(entries().map(referenceOf)),
     listTags(name) {
       const references = entries().map(referenceOf);

@@ -8,10 +8,10 @@ import { layoutMarker, namedEntry, parseLayoutIndex, renderLayoutIndex, withEntr
 import { blobPath, createLayoutReader, readLayoutIndex } from './layout-reader.ts';
 import { parseManifest, type BlobDescriptor, type Descriptor } from './manifest.ts';
 import { formatReference } from './reference.ts';
-import type { OciStore, OpenFrom, PutBlobOptions, PutBlobResult, WritableOciStore } from './store.ts';
+import type { LocalOciStore, OpenFrom, PutBlobOptions, PutBlobResult, WritableOciStore } from './store.ts';
 
 /** Opens a directory that is an OCI image layout, for reading. OCI_LAYOUT_INVALID where it is none. */
-export async function openLayout(dir: string): Promise<OciStore> {
+export async function openLayout(dir: string): Promise<LocalOciStore> {
   const files = directoryFiles(dir);
   const entries = await readLayoutIndex(files);
   return createLayoutReader({ files, entries: () => entries });
@@ -22,7 +22,7 @@ export async function openLayout(dir: string): Promise<OciStore> {
  * that is there is whole; partial ones lie in `.partial` under the name of their digest and are continued. Nothing is synced
  * to the disk: after a power cut `copy` with verification, not this, tells what is there. One process writes at a time.
  */
-export async function createLayout(dir: string): Promise<WritableOciStore> {
+export async function createLayout(dir: string): Promise<LocalOciStore & WritableOciStore> {
   const files = directoryFiles(dir);
   for (const folder of [join('blobs', 'sha256'), join('blobs', 'sha512'), '.partial']) {
     await mkdir(join(dir, folder), { recursive: true });

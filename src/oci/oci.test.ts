@@ -350,13 +350,10 @@ describe('createGate', () => {
 
   it('lets in who knows the account, and nobody else', () => {
     const gate = createGate({ ...account, scheme: 'basic' });
-    expect([basic('alice:a:b'), basic('alice:a'), basic(''), 'Bearer x', undefined].map(gate.isOpen)).toEqual([
-      true,
-      false,
-      false,
-      false,
-      false,
-    ]);
+    const given = [basic('alice:a:b'), basic('alice:a'), basic(''), 'Bearer x', undefined];
+    for (const what of ['registry', 'file'] as const) {
+      expect(given.map((header) => gate.isOpen(header, what))).toEqual([true, false, false, false, false]);
+    }
   });
 
   it('gives tokens that end, and takes none that it did not give', () => {
@@ -366,9 +363,19 @@ describe('createGate', () => {
     const later = token.replace(/^\d+/, `${now * 2}`);
 
     expect(gate.issue(basic('alice:wrong'))).toBeUndefined();
-    expect([`Bearer ${token}`, `Bearer ${later}`, basic('alice:a:b')].map(gate.isOpen)).toEqual([true, false, false]);
+    const given = [`Bearer ${token}`, `Bearer ${later}`, basic('alice:a:b')];
+    expect(given.map((header) => gate.isOpen(header, 'registry'))).toEqual([true, false, false]);
     now += 301_000;
-    expect(gate.isOpen(`Bearer ${token}`)).toBe(false);
+    expect(gate.isOpen(`Bearer ${token}`, 'registry')).toBe(false);
+  });
+
+  it('asks for the account where files are asked for, whose clients know no tokens', () => {
+    const gate = createGate({ ...account, scheme: 'token' });
+
+    expect(gate.challenge('http://h', 'registry')).toBe('Bearer realm="http://h/token",service="installer"');
+    expect(gate.challenge('http://h', 'file')).toBe('Basic realm="installer"');
+    const given = [basic('alice:a:b'), basic('alice:a'), undefined];
+    expect(given.map((header) => gate.isOpen(header, 'file'))).toEqual([true, false, false]);
   });
 });
 

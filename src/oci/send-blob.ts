@@ -1,11 +1,9 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import type { Readable } from 'node:stream';
-import { pipeline } from 'node:stream/promises';
 import type { Digest } from './digest.ts';
 import type { BlobDescriptor } from './manifest.ts';
 import { parseRange } from './serve-names.ts';
-import type { ByteRange } from './store.ts';
-import { readAll, verifying } from './verify.ts';
+import { sendBytes, type ReadInto } from './send-bytes.ts';
+import { checkBlob } from './verify.ts';
 
 /** Largest blob that is held in memory until it is verified. */
 const heldBytes = 1024 * 1024;
@@ -13,8 +11,8 @@ const heldBytes = 1024 * 1024;
 export interface BlobToSend {
   readonly blob: BlobDescriptor;
   readonly headers: Readonly<Record<string, string>>;
-  /** The bytes as they are, unverified. */
-  readonly open: (range: ByteRange) => Readable | Promise<Readable>;
+  /** Fills the memory with bytes from a position on, as they are, unverified; returns how many came, 0 at the end. */
+  readonly readInto: ReadInto;
 }
 
 /** Answers a GET or a HEAD for a blob, one range included. */
@@ -29,20 +27,17 @@ export function blobSender(where: string): SendBlob {
   /** Large blobs that were right when they were read for a range. */
   const proven = new Map<Digest, Promise<void>>();
 
-  const prove = ({ blob, open }: BlobToSend): Promise<void> => {
+  const prove = ({ blob, readInto }: BlobToSend): Promise<void> => {
     const known = proven.get(blob.digest);
     if (known !== undefined) return known;
-    const proof = (async () => {
-      const bytes = verifying(await open({}), blob, where).resume();
-      await new Promise((resolve, reject) => bytes.on('end', resolve).on('error', reject));
-    })();
+    const proof = readWhole(blob, verifyingReads(blob, where, readInto));
     proven.set(blob.digest, proof);
     proof.catch(() => proven.delete(blob.digest));
     return proof;
   };
 
   return async (request, response, what) => {
-    const { blob, open } = what;
+    const { blob, readInto } = what;
     const { digest, sizeBytes } = blob;
     const range = parseRange(request.headers.range, sizeBytes);
     if (range === 'invalid') {
@@ -62,17 +57,38 @@ export function blobSender(where: string): SendBlob {
     if (request.method === 'HEAD') {
       begin().end();
     } else if (sizeBytes <= heldBytes) {
-      const bytes = await readAll(verifying(await open({}), blob, where), heldBytes, digest, where);
+      const bytes = Buffer.allocUnsafe(sizeBytes);
+      await readWhole(blob, verifyingReads(blob, where, readInto), bytes);
       begin().end(bytes.subarray(startByte, endByte));
     } else if (isWhole) {
-      const stream = verifying(await open({}), blob, where);
       begin();
-      await pipeline(stream, response);
+      await sendBytes(response, { startByte, endByte }, verifyingReads(blob, where, readInto));
     } else {
       await prove(what);
-      const stream = await open({ startByte, endByte });
       begin();
-      await pipeline(stream, response);
+      await sendBytes(response, { startByte, endByte }, readInto);
     }
   };
+}
+
+/** Reads of a whole blob from its beginning on, one after the other: the one that completes other contents throws, and one at the end that comes too early. */
+function verifyingReads(blob: BlobDescriptor, where: string, readInto: ReadInto): ReadInto {
+  const check = checkBlob(blob, where);
+  return async (memory, position) => {
+    const size = await readInto(memory, position);
+    check.take(memory.subarray(0, size));
+    if (size === 0) check.finish();
+    return size;
+  };
+}
+
+/** Reads a blob to its end, into memory of its size or through a small piece. */
+async function readWhole({ sizeBytes }: BlobDescriptor, readInto: ReadInto, bytes?: Buffer): Promise<void> {
+  const memory = bytes ?? Buffer.allocUnsafeSlow(heldBytes);
+  for (let at = 0; at < sizeBytes;) {
+    const room = bytes === undefined ? memory.subarray(0, sizeBytes - at) : memory.subarray(at);
+    const size = await readInto(room, at);
+    if (size === 0) return;
+    at += size;
+  }
 }

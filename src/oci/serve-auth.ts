@@ -1,6 +1,9 @@
 import { createHmac, randomBytes, timingSafeEqual } from 'node:crypto';
 
-/** Who may read: one account. `basic` asks for it with each request; `token` sends clients to `/token` for a token first. */
+/**
+ * Who may read: one account. `basic` asks for it with each request; `token` sends clients of the registry to `/token` for a token
+ * first. Files are asked for with the account in both: apt, dnf, curl and chart repositories know nothing else.
+ */
 export interface ServeAccount {
   readonly scheme: 'basic' | 'token';
   readonly username: string;
@@ -15,13 +18,17 @@ function basicOf(header: string | undefined): string | undefined {
 
 /** Tells by the Authorization header whether a request may be answered. */
 export interface Gate {
-  readonly isOpen: (authorization: string | undefined) => boolean;
+  readonly isOpen: (authorization: string | undefined, what: Asked) => boolean;
   /** The WWW-Authenticate header of a refusal; `origin` is the address that the client used. */
-  readonly challenge: (origin: string) => string;
+  readonly challenge: (origin: string, what: Asked) => string;
   /** The body of `/token`; undefined where the account is wrong, or where there are no tokens. */
   readonly issue: (authorization: string | undefined) => string | undefined;
 }
 
+/** What a request is for: the registry's API, or a file beside it. */
+export type Asked = 'registry' | 'file';
+
+const basicChallenge = 'Basic realm="installer"';
 const lifetimeSeconds = 300;
 const service = 'installer';
 
@@ -34,14 +41,16 @@ export function createGate(account: ServeAccount, now: () => number = Date.now):
     return given !== undefined && equal(given, `${account.username}:${account.password}`);
   };
   if (account.scheme === 'basic') {
-    return { isOpen: isAccount, challenge: () => 'Basic realm="installer"', issue: () => undefined };
+    return { isOpen: isAccount, challenge: () => basicChallenge, issue: () => undefined };
   }
   return {
-    isOpen(authorization) {
+    isOpen(authorization, what) {
+      if (what === 'file') return isAccount(authorization);
       const [, expiry = '', signature = ''] = /^bearer\s+(\d+)\.([\w-]+)$/i.exec(authorization ?? '') ?? [];
       return expiry !== '' && equal(signature, sign(expiry)) && Number(expiry) > now();
     },
-    challenge: (origin) => `Bearer realm="${origin}/token",service="${service}"`,
+    challenge: (origin, what) =>
+      what === 'file' ? basicChallenge : `Bearer realm="${origin}/token",service="${service}"`,
     issue(authorization) {
       if (!isAccount(authorization)) return undefined;
       const expiry = `${now() + lifetimeSeconds * 1000}`;

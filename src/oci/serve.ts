@@ -10,7 +10,7 @@ import type { Reference, RepositoryName } from './reference.ts';
 import { createGate, type Gate, type ServeAccount } from './serve-auth.ts';
 import { blobSender, type SendBlob } from './send-blob.ts';
 import { nameOfPath, referenceOfPath } from './serve-names.ts';
-import type { OciStore } from './store.ts';
+import type { LocalOciStore, OciStore } from './store.ts';
 
 export interface ServeOptions {
   /** Address to listen on; `127.0.0.1` where nothing else is said. */
@@ -43,7 +43,7 @@ export interface ServedRegistry {
  * skopeo and crane pull from it. Any number of clients; each costs one open file and a small buffer. Blobs are verified as they go: see `blobSender`.
  * An address that is taken is OCI_SERVE.
  */
-export async function serveRegistry(store: OciStore, options: ServeOptions = {}): Promise<ServedRegistry> {
+export async function serveRegistry(store: LocalOciStore, options: ServeOptions = {}): Promise<ServedRegistry> {
   const gate = options.account === undefined ? undefined : createGate(options.account);
   const send = blobSender(store.description);
   const known = (await store.listReferences?.()) ?? [];
@@ -86,7 +86,7 @@ export async function serveRegistry(store: OciStore, options: ServeOptions = {})
 }
 
 interface Serving {
-  readonly store: OciStore;
+  readonly store: LocalOciStore;
   readonly known: readonly Reference[];
   readonly gate: Gate | undefined;
   readonly send: SendBlob;
@@ -117,8 +117,10 @@ async function answer(serving: Serving, url: URL, request: IncomingMessage, resp
     else sendJson(response, token);
     return;
   }
-  if (gate?.isOpen(authorization) === false) {
-    refuse(response, gate.challenge(`${options.tls ? 'https' : 'http'}://${request.headers.host ?? 'localhost'}`));
+  const asked = path === '/v2' || path.startsWith('/v2/') ? 'registry' : 'file';
+  if (gate?.isOpen(authorization, asked) === false) {
+    const origin = `${options.tls ? 'https' : 'http'}://${request.headers.host ?? 'localhost'}`;
+    refuse(response, gate.challenge(origin, asked));
     return;
   }
   if (request.method !== 'GET' && request.method !== 'HEAD') {
@@ -193,7 +195,7 @@ async function sendStored(
       'docker-content-digest': digest,
       'cache-control': 'max-age=31536000',
     },
-    open: (range) => store.openBlob(name, { digest, sizeBytes }, range),
+    readInto: (memory, position) => store.readInto(digest, memory, position),
   });
 }
 

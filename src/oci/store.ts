@@ -76,6 +76,15 @@ export interface OciStore {
   close(): Promise<void>;
 }
 
+/** A store whose blobs lie in files of this machine. */
+export interface LocalOciStore extends OciStore {
+  /**
+   * Fills the memory with bytes of a blob that is there, from a position on, and returns how many came; fewer than there is room for
+   * only at the end of the blob, 0 behind it. Not verified, as with `openBlob`.
+   */
+  readInto(digest: Digest, memory: Buffer, position: number): Promise<number>;
+}
+
 /**
  * Opens the source of a blob from a byte on. Called by `putBlob`, because only the target knows how much of the blob it has
  * from an attempt before.

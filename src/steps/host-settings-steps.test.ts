@@ -224,7 +224,7 @@ describe('packagesStep', () => {
   it('installs what is missing, once each, as a unit whose result is recorded', async () => {
     const step = packagesStep({
       id: 'p',
-      source: { manager: apt, prepare: () => [] },
+      source: { manager: apt, prepare: () => [], finish: [] },
       clusterId: 'c1',
       tools,
       packages: ['jq', 'curl'],
@@ -247,7 +247,7 @@ describe('packagesStep', () => {
   it('plans nothing where all is there, and nothing where nobody knows', async () => {
     const step = packagesStep({
       id: 'p',
-      source: { manager: apt, prepare: () => [] },
+      source: { manager: apt, prepare: () => [], finish: [] },
       clusterId: 'c1',
       tools,
       packages: [],

@@ -48,17 +48,21 @@ export function packagesStep(input: PackagesStepInput): Step {
   });
 }
 
-/** Whatever has to be there first, and the installation. */
+/** Whatever has to be there first, the installation, and what is not needed after it. */
 export function installActions(source: PackageSource, clusterId: string, names: readonly string[]): readonly Action[] {
-  return [...source.prepare(), installAction(source.manager, clusterId, names)];
+  return [...source.prepare(), installAction(source.manager, clusterId, names), ...source.finish];
 }
 
-/** As a transient unit: a broken connection neither ends nor doubles it. The same packages have the same unit in every run. */
+/**
+ * As a transient unit: a broken connection neither ends nor doubles it. The same packages from the same source have the same unit in
+ * every run.
+ */
 export function installAction(manager: PackageManager, clusterId: string, names: readonly string[]): LongAction {
+  const install = manager.install(names);
   return {
     kind: 'long',
-    unit: `installer-${clusterId}-packages-${sha256(names.join(' ')).slice(0, 8)}`,
-    commands: [manager.refresh, manager.install(names)],
+    unit: `installer-${clusterId}-packages-${sha256(install.join(' ')).slice(0, 8)}`,
+    commands: [manager.refresh, install],
     timeoutSeconds: 900,
     env: manager.env,
     recordPackages: manager.record,

@@ -1,6 +1,7 @@
 import type { Duplex } from 'node:stream';
 import { InstallerError, messageOf } from '../errors.ts';
 import { withDeadline } from '../lib/deadline.ts';
+import { createPace } from './pace.ts';
 import { connectAndLogIn } from './ssh-connect.ts';
 import { connectionLostError, interruptedError } from './ssh-errors.ts';
 import type { SshConnection } from './ssh-client.ts';
@@ -29,12 +30,17 @@ export async function connectBastion(target: SshTarget, options: ConnectOptions 
     if (options.signal?.aborted) throw interruptedError(target.host, `connecting to ${describeTarget(target)}`, error);
     throw error;
   }
+  const pace = createPace(ssh.sock);
   return {
     description: describeTarget(target),
     get closed() {
       return ssh.closed;
     },
-    openStream: (inner, signal) => openStream(ssh, target, inner, signal),
+    async openStream(inner, signal) {
+      const stream = await openStream(ssh, target, inner, signal);
+      pace(stream);
+      return stream;
+    },
     close: () => ssh.close(),
   };
 }

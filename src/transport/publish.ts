@@ -1,6 +1,7 @@
 import type { Duplex } from 'node:stream';
 import { exitCodes, InstallerError, messageOf } from '../errors.ts';
 import { withDeadline } from '../lib/deadline.ts';
+import { createPace } from './pace.ts';
 import { connectionLostError, interruptedError, seconds } from './ssh-errors.ts';
 import type { SshConnection } from './ssh-client.ts';
 import { describeTarget, type SshTarget } from './ssh-target.ts';
@@ -36,10 +37,10 @@ export async function publishOverSsh(
       signal,
       timeoutError: () => refused(target, `sshd did not answer within ${seconds(target.connectTimeoutMs)}`),
     });
-  const waitForSocket = createDrain(ssh.sock);
+  const pace = createPace(ssh.sock);
   ssh.client.on('tcp connection', (_details, accept) => {
     const channel = accept();
-    pace(channel, waitForSocket);
+    pace(channel);
     // A client that goes away in the middle is not worth more than the end of its stream.
     channel.on('error', () => undefined);
     service.accept(channel);
@@ -56,35 +57,6 @@ export async function publishOverSsh(
     if (ssh.closed) throw connectionLostError(target, 'while a port was being forwarded', ssh.lastError ?? error);
     throw refused(target, messageOf(error));
   }
-}
-
-/**
- * ssh2 hands the socket at once what the window of a channel allows, two megabytes for each of them, however slow the line is.
- * Here a channel takes the next piece when the socket has room again.
- */
-function pace(channel: Duplex, waitForSocket: (done: () => void) => void): void {
-  const write = channel._write.bind(channel);
-  channel._write = (chunk, encoding, done) => {
-    write(chunk, encoding, (error) => {
-      if (error) done(error);
-      else waitForSocket(done);
-    });
-  };
-}
-
-/** Calls back when the socket has room, or is gone; at once where it has. One pair of listeners for all that wait. */
-function createDrain(sock: Duplex): (done: () => void) => void {
-  let waiting: (() => void)[] = [];
-  const release = (): void => {
-    const now = waiting;
-    waiting = [];
-    for (const done of now) done();
-  };
-  sock.on('drain', release).on('close', release);
-  return (done) => {
-    if (sock.writableNeedDrain && !sock.destroyed) waiting.push(done);
-    else done();
-  };
 }
 
 function forwardIn(ssh: SshConnection, port: number): Promise<number> {

@@ -6,19 +6,18 @@ import { chmod, copyFile, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { pipeline } from 'node:stream/promises';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe as suite, expect, test } from 'vitest';
 import { parse, stringify } from 'yaml';
-import type { RunEvent } from '../../src/report/events.ts';
 import { labUnavailable } from '../lab/available.ts';
 import { run as exec } from '../lab/commands.ts';
 import { labDown } from '../lab/down.ts';
-import { killConnections, must } from '../lab/faults/index.ts';
+import { must } from '../lab/faults/index.ts';
 import type { LabHost } from '../lab/host.ts';
 import { labUp, type Lab } from '../lab/lab.ts';
 import type { LabUpstream } from '../lab/lab-upstream.ts';
 import type { CatalogFile, ClusterFile } from './bundle-files.ts';
-import { installerBinary, startInstaller, type InstallerResult } from './installer.ts';
+import { testBundleSites } from './bundle-site.ts';
+import { installerBinary, startInstaller, type InstallerResult, type RunningInstaller } from './installer.ts';
 import { describe, seconds } from './stage.ts';
 import { writeVariant } from './support.ts';
 
@@ -41,8 +40,6 @@ suite.skipIf(unavailable !== undefined)(title, { timeout: 600_000 }, () => {
   let host: LabHost;
   let binary: string;
   let bundle: string;
-  /** The cluster file that the bundle is made from. */
-  let site: string;
   let server: ChildProcess | undefined;
   let latest = '';
 
@@ -50,7 +47,7 @@ suite.skipIf(unavailable !== undefined)(title, { timeout: 600_000 }, () => {
     await labDown(name, () => undefined);
     const built = await installerBinary();
     const log = (line: string): void => console.log(`      ${line}`);
-    const up = await labUp({ name, hosts: 1, minors: ['1.36', upgradeTo], log });
+    const up = await labUp({ name, hosts: 3, minors: ['1.36', upgradeTo], log });
     if (!up.upstream) throw new Error('the lab has no upstream');
     lab = up;
     apt = up.upstream.apt;
@@ -66,7 +63,20 @@ suite.skipIf(unavailable !== undefined)(title, { timeout: 600_000 }, () => {
   }, 180_000);
 
   function run(...args: readonly string[]): Promise<InstallerResult> {
-    return startInstaller(binary, args, { stateDir: lab.dir }).done;
+    return startInstaller(binary, args, { stateDir: join(lab.dir, 'state') }).done;
+  }
+
+  /** A cluster file of some of the hosts, which asks for every tool. */
+  function fileOf(file: string, hosts: readonly string[], edit?: (config: ClusterFile) => void): Promise<string> {
+    return writeVariant(lab, file, (config) => {
+      const { spec } = config as unknown as ClusterFile;
+      spec.hosts = spec.hosts.filter((entry) => hosts.includes(String(entry['name'])));
+      for (const [index, entry] of spec.hosts.entries()) {
+        entry['roles'] = hosts.length === 1 ? ['control-plane', 'worker'] : [index === 0 ? 'control-plane' : 'worker'];
+      }
+      spec.hostSettings = { installTools: 'all' };
+      edit?.(config as unknown as ClusterFile);
+    });
   }
 
   async function itemsOf(file: string): Promise<Item[]> {
@@ -91,12 +101,9 @@ suite.skipIf(unavailable !== undefined)(title, { timeout: 600_000 }, () => {
       if (spec.minor === upgradeTo) latest = spec.defaultVersion ?? Object.keys(spec.kubernetes)[0] ?? '';
     }
     const { url, suite: aptSuite, component, keyFile } = apt;
-    site = await writeVariant(lab, 'site', (config) => {
-      const { spec } = config as unknown as ClusterFile;
-      for (const entry of spec.hosts) entry['roles'] = ['control-plane', 'worker'];
+    const site = await fileOf('site', ['node1', 'node2', 'node3'], ({ spec }) => {
       const repositories = [{ url, suites: [aptSuite], components: [component], keyFile }];
       spec.osPackages = { distributions: [{ id: 'debian', version: '12', repositories }] };
-      spec.hostSettings = { installTools: 'all' };
     });
     const key = join(lab.dir, 'repository.key');
     await run('bundle', 'keygen', key, '--repository');
@@ -144,16 +151,11 @@ suite.skipIf(unavailable !== undefined)(title, { timeout: 600_000 }, () => {
     });
     const [line] = (await once(createInterface({ input: server.stdout ?? process.stdin }), 'line')) as [string];
     const { registry, files } = JSON.parse(line) as { registry: string; files: string };
-    const config = parse(await readFile(lab.configFile, 'utf8')) as ClusterFile;
-    for (const registryName of Object.keys(config.spec.runtime.registries)) {
-      config.spec.runtime.registries[registryName] = { mirrors: [registry] };
-    }
-    for (const site of Object.keys(config.spec.artifacts.mirrors)) {
-      config.spec.artifacts.mirrors[site] = `${files}/${site}`;
-    }
-    for (const entry of config.spec.hosts) entry['roles'] = ['control-plane', 'worker'];
-    const file = join(lab.dir, 'offline.yaml');
-    await writeFile(file, stringify(config));
+    const file = await fileOf('offline', ['node1'], ({ spec }) => {
+      for (const name of Object.keys(spec.runtime.registries)) spec.runtime.registries[name] = { mirrors: [registry] };
+      for (const name of Object.keys(spec.artifacts.mirrors)) spec.artifacts.mirrors[name] = `${files}/${name}`;
+      delete spec.hostSettings;
+    });
     // Nothing but the served bundle answers the host: neither the upstream's registry nor its downloads.
     const { port } = new URL(registry);
     const rule = `OUTPUT -p tcp -d ${address} ! --dport ${port} -m conntrack --ctstate NEW -j REJECT`;
@@ -217,49 +219,17 @@ suite.skipIf(unavailable !== undefined)(title, { timeout: 600_000 }, () => {
     await rm(cut);
   });
 
-  test('reaches hosts through SSH alone, over a killed installer and lost connections', async () => {
+  testBundleSites(() => {
     server?.kill('SIGTERM');
-    await host.reset();
-    // What is missing on the host comes from the bundle too, and apt is not told anything for good.
-    await must(host, 'apt-get -q -y purge socat && rm -rf /var/lib/apt/lists/*');
-    await must(host, `iptables -I OUTPUT -d ${lab.address} -m conntrack --ctstate NEW -j REJECT`);
-    const create = ['cluster-create', '-c', site, '--bundle', bundle];
-    const begins = (phase: string) => (event: RunEvent) => event.type === 'step.planned' && event.phase === phase;
-
-    const killed = startInstaller(binary, create, { stateDir: lab.dir });
-    await killed.seen('the pull of images', begins('install-kubernetes'));
-    killed.kill('SIGKILL');
-    await killed.done;
-    const running = startInstaller(binary, create, { stateDir: lab.dir });
-    for (const phase of ['install-kubernetes', 'pull-init-images']) {
-      await running.seen(phase, begins(phase));
-      await sleep(300);
-      await killConnections(host);
-    }
-    const created = await running.done;
-
-    expect(describe(created)).toBe('exit 0, ok');
-    expect(created.of('log').filter(({ message }) => message === 'connecting again').length).toBeGreaterThan(0);
-    console.log(
-      `      cluster-create from the bundle, after a kill, with lost connections: ${seconds(created.durationMs)}`,
-    );
-    // Nothing of the way remains where containerd or a later run looks.
-    const left = await host.exec(['grep', '-rl', '127.0.0.1', '/etc/containerd/certs.d']);
-    expect(left.stdout).toBe('');
-    await must(host, 'command -v socat');
-    expect((await must(host, 'ls /var/lib/apt/lists')).stdout).toBe('');
-    for (const more of [['--bundle', bundle], []]) {
-      const again = await run('cluster-create', '-c', site, ...more);
-      expect([describe(again), again.finished?.changes]).toEqual(['exit 0, ok', 0]);
-    }
-    const drift = await run('diff', '-c', site, '--bundle', bundle);
-    expect(drift.exitCode).toBe(0);
+    const start = (...args: readonly string[]): RunningInstaller =>
+      startInstaller(binary, args, { stateDir: join(lab.dir, 'state') });
+    return { lab, binary, bundle, fileOf, start, run };
   });
 
   test('says that sshd forwards nothing, and what to do instead', async () => {
     await must(host, 'echo AllowTcpForwarding no >/etc/ssh/sshd_config.d/00-no.conf; systemctl reload ssh');
 
-    const looked = await run('precheck', '-c', lab.configFile, '--bundle', bundle);
+    const looked = await run('precheck', '-c', await fileOf('one', ['node1']), '--bundle', bundle);
 
     expect(looked.exitCode).toBe(3);
     const [error] = looked.finished?.errors ?? [];

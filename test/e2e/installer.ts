@@ -1,6 +1,6 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, readdirSync, statSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { createInterface } from 'node:readline';
 import type { RunEvent } from '../../src/report/events.ts';
@@ -15,6 +15,8 @@ export interface InstallerResult {
   /** Where a signal ended it. */
   readonly signal: NodeJS.Signals | undefined;
   readonly durationMs: number;
+  /** Largest resident size, in MB of 1,000,000 bytes; of a run of less than a moment, 0. */
+  readonly peakMemoryMb: number;
   readonly events: readonly RunEvent[];
   readonly stdout: string;
   readonly stderr: string;
@@ -99,17 +101,31 @@ async function collect(
   text: { readonly stdout: string; readonly stderr: string },
   startedAt: number,
 ): Promise<InstallerResult> {
+  let peakMemoryMb = 0;
+  const timer = setInterval(() => (peakMemoryMb = Math.max(peakMemoryMb, peakOf(child.pid))), 50);
   const [code, signal] = (await once(child, 'close')) as [number | null, NodeJS.Signals | null];
+  clearInterval(timer);
   const of = <Type extends RunEvent['type']>(type: Type): EventOf<Type>[] =>
     events.filter((event): event is EventOf<Type> => event.type === type);
   return {
     exitCode: code ?? undefined,
     signal: signal ?? undefined,
     durationMs: performance.now() - startedAt,
+    peakMemoryMb,
     events,
     stdout: text.stdout,
     stderr: text.stderr,
     finished: of('run.finished').at(-1),
     of,
   };
+}
+
+/** What the kernel counted so far; 0 where the process has ended. */
+function peakOf(pid: number | undefined): number {
+  try {
+    const [, kib] = /^VmHWM:\s+(\d+) kB/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8')) ?? [];
+    return (Number(kib ?? 0) * 1024) / 1e6;
+  } catch {
+    return 0;
+  }
 }

@@ -71,7 +71,7 @@ suite.skipIf(unavailable !== undefined)(title, { timeout: 600_000 }, () => {
   }, 180_000);
 
   function run(...args: readonly string[]): Promise<InstallerResult> {
-    return startInstaller(binary, args, { stateDir: lab.dir }).done;
+    return startInstaller(binary, args, { stateDir: join(lab.dir, 'state') }).done;
   }
 
   async function sha256Of(path: string): Promise<string> {
@@ -93,8 +93,8 @@ suite.skipIf(unavailable !== undefined)(title, { timeout: 600_000 }, () => {
   }
 
   /** A cluster file of one host that takes everything from the served bundle. */
-  function offlineFile(host: string, repository: string, packages: readonly string[], file = host): Promise<string> {
-    return writeVariant(lab, `offline-${file}`, (config) => {
+  function offlineFile(host: string, repository: string, packages: readonly string[]): Promise<string> {
+    return writeVariant(lab, `offline-${host}`, (config) => {
       const spec = config['spec'] as Spec;
       spec.hosts = spec.hosts.filter((one) => one.name === host);
       for (const one of spec.hosts) one.roles = ['control-plane', 'worker'];
@@ -233,13 +233,27 @@ suite.skipIf(unavailable !== undefined)(title, { timeout: 600_000 }, () => {
     await must(host, command);
   });
 
-  test('a cluster is made of the host with dnf, out of the bundle alone', async () => {
-    const config = await offlineFile('rpm1', rocky, ['jq']);
+  test('a cluster is made of a new host with dnf, which gets all of it through SSH', async () => {
+    // Nothing is served any more, and the upstream is dropped.
+    server?.kill('SIGTERM');
+    const host = lab.host('rpm1');
+    await host.reset();
+    const wanted = ['conntrack-tools', 'jq', 'socat'];
+    expect((await host.exec(['rpm', '-q', ...wanted])).exitCode).toBe(wanted.length);
+    const config = await writeVariant(lab, 'dnf', (file) => {
+      const spec = file['spec'] as Spec;
+      spec.hosts = spec.hosts.filter((one) => one.name === host.name);
+      for (const one of spec.hosts) one.roles = ['control-plane', 'worker'];
+      spec.hostSettings = { packages: ['jq'], installTools: 'all' };
+    });
 
-    const created = await run('cluster-create', '-c', config);
+    const created = await run('cluster-create', '-c', config, '--bundle', bundle);
 
     expect(describe(created)).toBe('exit 0, ok');
-    expect((await run('cluster-create', '-c', config)).finished?.changes).toBe(0);
-    console.log(`      cluster of an rpm host from the served bundle: ${seconds(created.durationMs)}`);
+    await must(host, ['rpm', '-q', ...wanted]);
+    const left = 'grep -rlI 127.0.0.1: /etc/yum.repos.d /etc/containerd; ls -d /run/installer/bundle 2>/dev/null; :';
+    expect((await must(host, left)).stdout).toBe('');
+    expect((await run('cluster-create', '-c', config, '--bundle', bundle)).finished?.changes).toBe(0);
+    console.log(`      cluster of an rpm host from the bundle: ${seconds(created.durationMs)}`);
   });
 });

@@ -13,10 +13,9 @@ import { mediaTypes } from '../../src/oci/media-types.ts';
 import { parseReference } from '../../src/oci/reference.ts';
 import { createRegistryStore } from '../../src/oci/registry.ts';
 import { serveRegistry } from '../../src/oci/serve.ts';
-import type { BundleExtras, ChartSource } from '../../src/spec/bundle-extras.ts';
-import type { ClusterConfig } from '../../src/spec/schema.ts';
+import type { ChartSource } from '../../src/spec/bundle-extras.ts';
 import { withSupply } from '../../src/workflows/use-bundle.ts';
-import { packChart } from '../support/bundle/charts.ts';
+import { packChart, publishChart, withExtras } from '../support/bundle/charts.ts';
 import { openSite, type Site } from '../support/bundle/site.ts';
 import { makeImage, putImage, randomBlob, toBlob, type TestBlob } from '../support/oci/images.ts';
 
@@ -38,42 +37,24 @@ const web = packChart('web', {
   'templates/a.yaml': 'image: "{{ .Values.image.repository }}:{{ .Chart.AppVersion }}"\n',
 });
 
-/** A cluster file whose bundle holds more, with the hosts of the charts on the servers of the test. */
-function configWith(extras: Partial<BundleExtras>): ClusterConfig {
-  const { spec } = site.config;
-  const mirrors = {
-    ...spec.artifacts.mirrors,
-    'charts.example.com': `http://127.0.0.1:${site.files.port}/charts.example.com`,
-  };
-  const bundle = { images: [], charts: [], files: [], digests: {}, ...extras };
-  return { ...site.config, spec: { ...spec, artifacts: { ...spec.artifacts, mirrors }, bundle } };
-}
-
 async function putAppImage(repository: string): Promise<void> {
   const store = createRegistryStore();
   await putImage(store, parseReference(`${site.registry.host}/${repository}`), makeImage([randomBlob(2000)]));
   await store.close();
 }
 
-function publish(name: string, version: string, archive: Buffer, digest?: string): void {
-  const entry = { apiVersion: 'v2', name, version, digest, urls: [`files/${name}-${version}.tgz`] };
-  const index = { apiVersion: 'v1', entries: { [name]: [{ ...entry, version: '0.0.1' }, entry] } };
-  site.files.contents.set('/charts.example.com/stable/index.yaml', Buffer.from(JSON.stringify(index)));
-  site.files.contents.set(`/charts.example.com/stable/files/${name}-${version}.tgz`, archive);
-}
-
 const sha256 = (bytes: Buffer): string => createHash('sha256').update(bytes).digest('hex');
 const chart = { name: 'web', version: '1.2.3', repository: 'https://charts.example.com/stable', images: [] };
 
 it('a bundle holds charts of repositories, the images that they name, further images and files, and serves them', async () => {
-  publish('web', '1.2.3', web, sha256(web));
+  publishChart(site, 'web', '1.2.3', web, sha256(web));
   await putAppImage('shop/web:8');
   await putAppImage('tools/shell:1');
   const values = join(dir, 'values.yaml');
   await writeFile(values, 'image: { tag: "8" }\n');
   site.files.contents.set('/charts.example.com/tool.bin', Buffer.from('a tool'));
   const tool = { url: 'https://charts.example.com/tool.bin', sha256: sha256(Buffer.from('a tool')) };
-  const config = configWith({ charts: [{ ...chart, values }], images: ['ghcr.io/tools/shell:1'], files: [tool] });
+  const config = withExtras(site, { charts: [{ ...chart, values }], images: ['ghcr.io/tools/shell:1'], files: [tool] });
   const path = join(dir, 'site.tar');
 
   const { manifest } = await site.create({ path, config });
@@ -102,11 +83,11 @@ it('a bundle holds charts of repositories, the images that they name, further im
 });
 
 it('values that ask for another image than the bundle has are found out before a host is touched', async () => {
-  publish('web', '1.2.3', web, sha256(web));
+  publishChart(site, 'web', '1.2.3', web, sha256(web));
   await putAppImage('shop/web:7');
   const values = join(dir, 'values.yaml');
   await writeFile(values, 'image: {}\n');
-  const config = configWith({ charts: [{ ...chart, values }] });
+  const config = withExtras(site, { charts: [{ ...chart, values }] });
   const path = join(dir, 'site.tar');
   await site.create({ path, config });
   const use = (): Promise<string> => withSupply(config, { path }, () => Promise.resolve('used'));
@@ -143,7 +124,7 @@ it('a chart of a registry is kept as the artifact that it is, with its provenanc
   const path = join(dir, 'site.tar');
   const charts = [{ ...chart, version: '1.2.3+a', repository: 'oci://ghcr.io/charts' }];
 
-  const { manifest } = await site.create({ path, config: configWith({ charts }) });
+  const { manifest } = await site.create({ path, config: withExtras(site, { charts }) });
 
   const item = manifest.items.find(({ name }) => name === 'ghcr.io/charts/web:1.2.3_a');
   expect(item).toMatchObject({ kind: 'image', digest: artifact.descriptor.digest, platforms: [] });
@@ -159,22 +140,27 @@ it('a chart of a registry is kept as the artifact that it is, with its provenanc
 });
 
 it.each<[string, () => void, Partial<ChartSource>, object]>([
-  ['is not there', () => publish('other', '1.2.3', web, sha256(web)), {}, { code: 'BUNDLE_CHART_NOT_FOUND' }],
+  [
+    'is not there',
+    () => publishChart(site, 'other', '1.2.3', web, sha256(web)),
+    {},
+    { code: 'BUNDLE_CHART_NOT_FOUND' },
+  ],
   [
     'is another than the index says',
-    () => publish('web', '1.2.3', web, 'b'.repeat(64)),
+    () => publishChart(site, 'web', '1.2.3', web, 'b'.repeat(64)),
     {},
     { code: 'BUNDLE_CHART_DIGEST' },
   ],
   [
     'is another than the cluster file says',
-    () => publish('web', '1.2.3', web, sha256(web)),
+    () => publishChart(site, 'web', '1.2.3', web, sha256(web)),
     { digest: `sha256:${'b'.repeat(64)}` },
     { code: 'BUNDLE_CHART_DIGEST' },
   ],
   [
     'is no archive',
-    () => publish('web', '1.2.3', Buffer.from('x'), sha256(Buffer.from('x'))),
+    () => publishChart(site, 'web', '1.2.3', Buffer.from('x'), sha256(Buffer.from('x'))),
     {},
     { code: 'BUNDLE_CHART_INVALID' },
   ],
@@ -183,20 +169,20 @@ it.each<[string, () => void, Partial<ChartSource>, object]>([
 
   const failed = site.create({
     path: join(dir, 'site.tar'),
-    config: configWith({ charts: [{ ...chart, ...change }] }),
+    config: withExtras(site, { charts: [{ ...chart, ...change }] }),
   });
 
   await expect(failed).rejects.toMatchObject({ errors: [error] });
 });
 
 it('a chart is pinned by its digest, and else taken only where that is asked for', async () => {
-  publish('web', '1.2.3', web, sha256(web));
+  publishChart(site, 'web', '1.2.3', web, sha256(web));
   await putAppImage('shop/web:7');
   const create = (digest?: `sha256:${string}`): Promise<WriteResult> =>
     site.create({
       path: join(dir, 'site.tar'),
       allowUnpinned: false,
-      config: configWith({
+      config: withExtras(site, {
         charts: [{ ...chart, ...(digest === undefined ? {} : { digest }) }],
         digests: Object.fromEntries([...site.images].map(([name, { manifest }]) => [name, manifest.descriptor.digest])),
       }),
@@ -211,11 +197,11 @@ it('a template whose image nobody can tell is named with its line, until the ima
     'Chart.yaml': 'apiVersion: v2\nname: web\nversion: 1.2.3\n',
     'templates/job.yaml': 'spec:\n  image: {{ $image }}\n',
   });
-  publish('web', '1.2.3', hidden, sha256(hidden));
+  publishChart(site, 'web', '1.2.3', hidden, sha256(hidden));
   await putAppImage('shop/hidden:1');
   const path = join(dir, 'site.tar');
 
-  const failed = site.create({ path, config: configWith({ charts: [chart] }) });
+  const failed = site.create({ path, config: withExtras(site, { charts: [chart] }) });
   await expect(failed).rejects.toMatchObject({
     errors: [
       {
@@ -225,7 +211,7 @@ it('a template whose image nobody can tell is named with its line, until the ima
     ],
   });
   const images = ['ghcr.io/shop/hidden:1'];
-  const { manifest } = await site.create({ path, config: configWith({ charts: [{ ...chart, images }] }) });
+  const { manifest } = await site.create({ path, config: withExtras(site, { charts: [{ ...chart, images }] }) });
 
   expect(manifest.items.map(({ name }) => name)).toContain('ghcr.io/shop/hidden:1');
 });

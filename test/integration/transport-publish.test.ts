@@ -2,23 +2,28 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { randomBytes } from 'node:crypto';
 import { join } from 'node:path';
+import { Readable } from 'node:stream';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { connectBastion } from '../../src/transport/bastion.ts';
 import { connectLocal } from '../../src/transport/local.ts';
 import type { LocalService } from '../../src/transport/publish.ts';
 import { connectSsh, type SshTarget } from '../../src/transport/ssh.ts';
 import type { Connection } from '../../src/transport/transport.ts';
+import { StoppingLine } from '../support/stopping-line.ts';
 import { sshdBinary, startRealSshd, type RealSshd } from '../support/sshd-real.ts';
 
 /** A service of this process on the loopback of a host: here through OpenSSH on this machine. */
 const suite = sshdBinary === undefined ? 'publish (skipped: no sshd here; install openssh-server)' : 'publish';
 const content = randomBytes(8_000_000);
+const pieces = Array.from({ length: 80 }, (_, index) => content.subarray(index * 100_000, (index + 1) * 100_000));
 
 describe.skipIf(sshdBinary === undefined)(suite, () => {
   let sshd: RealSshd;
   let service: LocalService;
   const server = createServer((request, response) => {
-    response.end(request.url === '/large' ? content : `to ${request.headers.host ?? ''}`);
+    if (request.url !== '/large') response.end(`to ${request.headers.host ?? ''}`);
+    else Readable.from(pieces).pipe(response);
   });
   const cleanups: (() => Promise<unknown>)[] = [];
 
@@ -94,6 +99,34 @@ describe.skipIf(sshdBinary === undefined)(suite, () => {
     const port = await connection.publish(service);
 
     expect((await fetch(`http://127.0.0.1:${port}/`)).status).toBe(200);
+  });
+
+  it.each<[string, (sock: StoppingLine) => Promise<Connection>]>([
+    ['a line', (sock) => connect(targetOf(sshd), { sock })],
+    [
+      'a bastion behind a line',
+      async (sock) => {
+        const bastion = await connectBastion(targetOf(sshd), { sock });
+        cleanups.push(() => bastion.close());
+        return connect(targetOf(sshd), { sock: await bastion.openStream(targetOf(sshd)) });
+      },
+    ],
+  ])('gathers little in front of %s that stands still, and all comes when it goes on', async (_what, connectOver) => {
+    const line = new StoppingLine(sshd.port);
+    const port = await (await connectOver(line)).publish(service);
+    line.stopAfter(1_000_000);
+
+    const fetches = Array.from({ length: 4 }, async () =>
+      (await fetch(`http://127.0.0.1:${port}/large`)).arrayBuffer(),
+    );
+    await expect.poll(() => line.isStopped).toBe(true);
+    await sleep(300);
+    const gathered = line.writableLength;
+    line.goOn();
+
+    expect(gathered).toBeLessThan(1_000_000);
+    const answers = await Promise.all(fetches);
+    expect(answers.map((answer) => Buffer.from(answer).equals(content))).toEqual([true, true, true, true]);
   });
 
   it.each(['AllowTcpForwarding no', 'AllowTcpForwarding local', 'DisableForwarding yes', 'PermitListen none'])(

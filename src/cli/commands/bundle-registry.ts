@@ -124,7 +124,11 @@ export function addBundleServe(bundle: Command, context: CliContext): void {
     .option('--port <port>', 'port to listen on; 0 takes a free one', parsePort, 5000)
     .option('--tls-cert <file>', 'certificate, PEM; without it there is no TLS')
     .option('--tls-key <file>', 'its key, PEM')
-    .addOption(new Option('--auth <scheme>', 'how clients log in').choices(['basic', 'token']).default('basic'));
+    .addOption(
+      new Option('--auth <scheme>', 'how clients of the registry log in; files are given to the account')
+        .choices(['basic', 'token'])
+        .default('basic'),
+    );
   addAccountOptions(addSignatureOptions(command), 'that may read; without one everybody may')
     .addHelpText('after', examples(['installer bundle serve site.bundle.tar --host 10.0.0.5 --port 5000']))
     .action(async (file: string) => {

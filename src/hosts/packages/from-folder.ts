@@ -1,5 +1,8 @@
 import type { PackageManager } from './package-manager.ts';
 
+/** A connection that is lost takes the repository with it for a moment; the one that is made anew may have put another address into the folder. */
+const again = 'n=0; until "$@"; do s=$?; n=$((n + 1)); [ "$n" -lt 3 ] || exit "$s"; sleep 3; done';
+
 /**
  * The same package manager with the repositories that a folder names and no others, for one call: what is configured on the host, its
  * lists and its caches stay as they are. Undefined for those that cannot do that.
@@ -7,7 +10,10 @@ import type { PackageManager } from './package-manager.ts';
 export function fromFolder(manager: PackageManager, folder: string): PackageManager | undefined {
   const options = optionsOf(manager.name, folder);
   if (options === undefined) return undefined;
-  const withOptions = ([program = '', ...rest]: readonly string[]): string[] => [program, ...options, ...rest];
+  const withOptions = ([program = '', ...rest]: readonly string[]): string[] => [
+    ...['sh', '-c', again, 'sh'],
+    ...[program, ...options, ...rest],
+  ];
   return {
     ...manager,
     // The repository answers on the host itself: no proxy leads there.

@@ -26,4 +26,6 @@ export interface PackageSource {
   readonly manager: PackageManager;
   /** Done before it installs. */
   prepare(): readonly Action[];
+  /** Done when it has installed: what `prepare` laid down goes. */
+  readonly finish: readonly Action[];
 }

@@ -1,4 +1,7 @@
 import { gzipSync } from 'node:zlib';
+import type { BundleExtras } from '../../../src/spec/bundle-extras.ts';
+import type { ClusterConfig } from '../../../src/spec/schema.ts';
+import type { Site } from './site.ts';
 
 /** A packed chart of these files: what `helm package` makes. */
 export function packChart(name: string, files: Readonly<Record<string, string | Buffer>>): Buffer {
@@ -19,4 +22,23 @@ export function packChart(name: string, files: Readonly<Record<string, string | 
     blocks.push(header, bytes, Buffer.alloc((512 - (bytes.length % 512)) % 512));
   }
   return gzipSync(Buffer.concat([...blocks, Buffer.alloc(1024)]));
+}
+
+/** The site's cluster file with a bundle that holds more; the host of its charts is the site's server of files. */
+export function withExtras({ config, files }: Site, extras: Partial<BundleExtras>): ClusterConfig {
+  const { spec } = config;
+  const mirrors = {
+    ...spec.artifacts.mirrors,
+    'charts.example.com': `http://127.0.0.1:${files.port}/charts.example.com`,
+  };
+  const bundle = { images: [], charts: [], files: [], digests: {}, ...extras };
+  return { ...config, spec: { ...spec, artifacts: { ...spec.artifacts, mirrors }, bundle } };
+}
+
+/** Puts a chart into the repository https://charts.example.com/stable, beside an older one that is not there. */
+export function publishChart({ files }: Site, name: string, version: string, archive: Buffer, digest?: string): void {
+  const entry = { apiVersion: 'v2', name, version, digest, urls: [`files/${name}-${version}.tgz`] };
+  const index = { apiVersion: 'v1', entries: { [name]: [{ ...entry, version: '0.0.1' }, entry] } };
+  files.contents.set('/charts.example.com/stable/index.yaml', Buffer.from(JSON.stringify(index)));
+  files.contents.set(`/charts.example.com/stable/files/${name}-${version}.tgz`, archive);
 }

@@ -17,6 +17,13 @@ const regclientRecipe: GoRecipe = {
   commands: ['github.com/regclient/regclient/cmd/regctl', 'github.com/regclient/regclient/cmd/regsync'],
   seconds: 40,
 };
+const helmRecipe: GoRecipe = {
+  name: 'helm',
+  module: 'helm.sh/helm/v4',
+  version: 'v4.3.1',
+  commands: ['helm.sh/helm/v4/cmd/helm'],
+  seconds: 120,
+};
 
 const log = (line: string): void => {
   process.stderr.write(`${line}\n`);
@@ -33,6 +40,11 @@ export function findCrane(): Promise<Tool> {
 /** regsync, built once into the lab's cache. */
 export function findRegsync(): Promise<Tool> {
   return findGoTool(regclientRecipe, 'regsync');
+}
+
+/** helm, built once into the lab's cache. */
+export function findHelm(): Promise<Tool> {
+  return findGoTool(helmRecipe, 'helm');
 }
 
 /** skopeo, as the machine has it. */
