@@ -22,6 +22,11 @@ it.each([dnf, yum])('$name reads the folder alone', (manager) => {
   const options = ['--setopt=reposdir=/run/x/repos', '--setopt=cachedir=/run/x/cache', '--setopt=proxy='];
 
   expect(fromFolder(manager, folder)?.refresh).toEqual([manager.name, ...options, ...manager.refresh.slice(1)]);
+  expect(fromFolder(manager, folder)?.rehearsal?.try(['jq'])).toEqual([
+    manager.name,
+    ...options,
+    ...(manager.rehearsal?.try(['jq']).slice(1) ?? []),
+  ]);
   expect(folderLayout(manager.name, folder).file).toBe('/run/x/repos/bundle.repo');
 });
 

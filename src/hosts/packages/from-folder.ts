@@ -7,6 +7,7 @@ import type { PackageManager } from './package-manager.ts';
 export function fromFolder(manager: PackageManager, folder: string): PackageManager | undefined {
   const options = optionsOf(manager.name, folder);
   if (options === undefined) return undefined;
+  const { rehearsal } = manager;
   const withOptions = ([program = '', ...rest]: readonly string[]): string[] => [program, ...options, ...rest];
   return {
     ...manager,
@@ -14,6 +15,9 @@ export function fromFolder(manager: PackageManager, folder: string): PackageMana
     env: { ...manager.env, no_proxy: '127.0.0.1' },
     refresh: withOptions(manager.refresh),
     install: (names) => withOptions(manager.install(names)),
+    ...(rehearsal === undefined
+      ? {}
+      : { rehearsal: { ...rehearsal, try: (names) => withOptions(rehearsal.try(names)) } }),
   };
 }
 
