@@ -7,6 +7,7 @@ export interface ArtifactStepInput {
   readonly artifact: Artifact;
   readonly install: FetchAction['install'];
   readonly verifyContent: boolean;
+  readonly alsoKeeps?: readonly string[];
   /** Where it is fetched from instead; asked anew for each plan. */
   readonly source?: (() => Pick<FetchAction, 'url' | 'sha256'>) | undefined;
 }
@@ -23,6 +24,7 @@ export function artifactStep(input: ArtifactStepInput): Step {
     sha256: artifact.sha256,
     checksumUrl: artifact.checksumUrl ?? `${artifact.url}.sha256`,
     install,
+    ...(input.alsoKeeps === undefined ? {} : { alsoKeeps: input.alsoKeeps }),
     ...input.source?.(),
   });
   return {
