@@ -1,6 +1,7 @@
 import type { Distro } from '../hosts/distros/index.ts';
 import type { HostSettingsConfig } from '../spec/config.ts';
 import type { Cluster, Member } from './cluster.ts';
+import { needsCurl } from './host-servers.ts';
 import { distroOf, packageManagerOf } from './host-distro.ts';
 
 /** Tools that the phases, kubeadm and kubelet cannot do without. */
@@ -38,5 +39,8 @@ export function installableTools(member: Member, cluster: Cluster): ToolPackage[
   const { tools } = member.facts;
   if (wanted === 'none' || distro === undefined || packageManagerOf(member) === undefined) return [];
   const names = toolsToInstall(wanted).filter((tool) => !tools.has(tool));
-  return packagesOfTools(distro, tools.has('curl') || tools.has('wget') ? names : [...names, 'curl']);
+  return packagesOfTools(
+    distro,
+    tools.has('curl') || (tools.has('wget') && !needsCurl(cluster)) ? names : [...names, 'curl'],
+  );
 }

@@ -4,10 +4,18 @@
  */
 export const laidFilesPrelude = `# $1 folder of an artifact's record: what it laid down where nothing was (laid), and where something was (kept)
 lay_begin() {
+  # In a folder of its own: a mark of the fetch before (compileSync) may come meanwhile, and is not of this one.
+  [ -d "$1" ] || [ ! -d "$1.new" ] || mv "$1.new" "$1"
   mkdir -p "$1"
+  rm -rf "$1.new" "$1.old"
+  mkdir "$1.new"
   # Whoever knew no better laid down what the sums say.
-  [ -f "$1/laid" ] || { sed 's/^[^ ]*  //' "$1/sums" 2>/dev/null || :; } >"$1/laid"
-  for e in "$1"/*; do case $e in */laid | */kept) ;; *) rm -rf "$e" ;; esac; done
+  { cat "$1/laid" 2>/dev/null || sed 's/^[^ ]*  //' "$1/sums" 2>/dev/null || :; } >"$1.new/laid"
+  [ ! -f "$1/kept" ] || cp "$1/kept" "$1.new/kept"
+  for e in "$1.new"/*; do [ ! -s "$e" ] || fsync_path "$e"; done
+  mv "$1" "$1.old"
+  mv "$1.new" "$1"
+  rm -rf "$1.old" 2>/dev/null || rm -rf "$1.old"
   L="
 $(cat "$1/laid" "$1/kept" 2>/dev/null || :)
 "

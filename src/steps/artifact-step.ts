@@ -8,6 +8,8 @@ export interface ArtifactStepInput {
   readonly install: FetchAction['install'];
   readonly verifyContent: boolean;
   readonly alsoKeeps?: readonly string[];
+  /** Servers of its addresses that not everybody is let in to. */
+  readonly servers?: FetchAction['servers'];
   /** Where it is fetched from instead; asked anew for each plan. */
   readonly source?: (() => Pick<FetchAction, 'url' | 'sha256'>) | undefined;
 }
@@ -25,6 +27,7 @@ export function artifactStep(input: ArtifactStepInput): Step {
     checksumUrl: artifact.checksumUrl ?? `${artifact.url}.sha256`,
     install,
     ...(input.alsoKeeps === undefined ? {} : { alsoKeeps: input.alsoKeeps }),
+    servers: input.servers,
     ...input.source?.(),
   });
   return {

@@ -141,12 +141,12 @@ echo '# mine' >>/etc/crictl.yaml`,
         host,
         `set -e
 mkdir -p /srv/bound && echo kept >/srv/bound/file
-mkdir -p /var/lib/etcd/own /var/lib/kubelet/own /var/lib/kubelet/pods/own
-echo 'tmpfs /var/lib/kubelet/pods/own tmpfs defaults 0 0' >>/etc/fstab
-mount /var/lib/kubelet/pods/own
+mkdir -p /var/lib/etcd/own /var/lib/kubelet/own /var/lib/kubelet/plugins/own
+echo 'tmpfs /var/lib/kubelet/plugins/own tmpfs defaults 0 0' >>/etc/fstab
+mount /var/lib/kubelet/plugins/own
 mount -t tmpfs none /var/lib/kubelet/own
 mount --bind /srv/bound /var/lib/etcd/own
-for m in /var/lib/kubelet/pods/own /var/lib/kubelet/own; do echo kept >$m/file; done`,
+for m in /var/lib/kubelet/plugins/own /var/lib/kubelet/own; do echo kept >$m/file; done`,
       );
       const look =
         'findmnt -rn -o TARGET | grep "^/var/lib/" | sort; find /var/lib/etcd /var/lib/kubelet /var/lib/containerd | sort; cat /srv/bound/file';
@@ -164,7 +164,7 @@ for m in /var/lib/kubelet/pods/own /var/lib/kubelet/own; do echo kept >$m/file; 
       const second = await reset();
       expect([describe(second), planned(second)]).toEqual(['exit 0, ok', []]);
     } finally {
-      await host.exec('umount -l /var/lib/kubelet/pods/own /var/lib/kubelet/own /var/lib/etcd/own');
+      await host.exec('umount -l /var/lib/kubelet/plugins/own /var/lib/kubelet/own /var/lib/etcd/own');
       for (const undo of undos.toReversed()) await undo();
     }
   });
