@@ -188,15 +188,13 @@ describe('a step that is blocked', () => {
     expect(state[0]?.done).toEqual([]);
   });
 
-  it('is not waited for on a dry run', async () => {
+  it('is not waited for on a dry run, which shows what the others of its phase would change', async () => {
     const { step, count } = blockedUntil(9, 60);
+    const context = createTestContext({ dryRun: true });
 
-    const result = await run(
-      [hostPhase('a', { steps: () => [step] })],
-      hosts('n1'),
-      createTestContext({ dryRun: true }),
-    );
+    const result = await run([hostPhase('a', { steps: () => [step, fileStep('/a')] })], hosts('n1'), context);
 
+    expect(context.of('step.planned')).toHaveLength(1);
     expect(result).toMatchObject({ status: 'failed', errors: [{ code: 'API_NOT_ANSWERING' }] });
     expect(count()).toBe(1);
   });

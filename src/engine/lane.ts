@@ -132,6 +132,7 @@ async function planHost(input: LaneInput, lanePhase: LanePhase, ahead: Queries):
   const [first] = plan.blocked;
   if (first === undefined) return plan;
   const waitSeconds = Math.max(...plan.blocked.map((item) => item.plan.waitSeconds));
+  if (context.dryRun) emitPlan(input, lanePhase, plan);
   if (waitSeconds === 0 || context.dryRun) throw blockedError(host, first);
   let last = plan;
   await pollUntil({

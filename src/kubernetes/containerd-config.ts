@@ -5,8 +5,6 @@ import type { JsonObject, RegistryConfig } from '../spec/schema.ts';
 
 export const containerdPaths = {
   config: '/etc/containerd/config.toml',
-  /** The configuration that a containerd of the host's own had before. */
-  keptConfig: '/etc/containerd/config.toml.before-installer',
   registries: '/etc/containerd/certs.d',
   unit: '/etc/systemd/system/containerd.service',
   dropIn: '/etc/systemd/system/containerd.service.d/10-installer.conf',

@@ -87,17 +87,13 @@ describe('initStep', () => {
     [
       'takes its own half-made control plane away first',
       { intent: ours, files, api: silent },
-      [...start, 'kubeadm reset', ...init],
+      [...start, '/bin/sh -c', ...init],
     ],
-    [
-      'does the same where its own act had not made anything yet',
-      { intent: ours },
-      [...start, 'kubeadm reset', ...init],
-    ],
+    ['does the same where its own act had not made anything yet', { intent: ours }, [...start, '/bin/sh -c', ...init]],
     [
       'does the same where the unit of that act has failed',
       { intent: ours, files, api: silent, subState: 'failed' },
-      [...start, 'kubeadm reset', ...init],
+      [...start, '/bin/sh -c', ...init],
     ],
     [
       'waits for its own act that runs still',

@@ -9,7 +9,8 @@ import { foreignIntent, onceAct, readBegun, type Begun } from './once.ts';
 import { clusterObjectsQuery, configMapData } from './cluster-objects.ts';
 import { kubectlArgv, kubectlFailure, kubectlJson } from './kubectl.ts';
 import { itemNames } from './objects.ts';
-import { kubeadmReset, kubernetesPaths } from './paths.ts';
+import { kubernetesPaths } from './paths.ts';
+import { takeHalfMadeAway } from './take-away.ts';
 
 export interface InitStepInput {
   readonly nodeName: string;
@@ -120,6 +121,8 @@ function differences(answer: unknown, fixed: readonly FixedSetting[]): string[] 
   });
 }
 
+/** A disk of its own for etcd has lost+found in it. That there is no database has been seen before. */
+const freshPreflight = '--ignore-preflight-errors=DirAvailable--var-lib-etcd';
 const preflight = '--ignore-preflight-errors=DirAvailable--etc-kubernetes-manifests';
 
 function runInit(input: InitStepInput, unit: string, isHalfMade: boolean): Change {
@@ -133,8 +136,8 @@ function runInit(input: InitStepInput, unit: string, isHalfMade: boolean): Chang
       { kind: 'write-file', path: kubernetesPaths.initConfig, content: input.config, mode: '600' },
       long(unit, input.timeoutSeconds, [
         // In the unit itself: whoever finds the unit running waits for both, and takes nothing away beside it.
-        ...(isHalfMade ? [kubeadmReset] : []),
-        ['kubeadm', 'init', `--config=${kubernetesPaths.initConfig}`, '--skip-token-print'],
+        ...(isHalfMade ? [takeHalfMadeAway] : []),
+        ['kubeadm', 'init', `--config=${kubernetesPaths.initConfig}`, '--skip-token-print', freshPreflight],
       ]),
       ...afterInit(),
     ],

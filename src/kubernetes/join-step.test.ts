@@ -69,9 +69,9 @@ describe('joinStep', () => {
     [
       'takes its own half-done join away first',
       { intent: ours, files: credentials, api: silent },
-      [...start, 'kubeadm reset', ...join],
+      [...start, '/bin/sh -c', ...join],
     ],
-    ['does the same where kubelet has no credentials yet', { intent: ours }, [...start, 'kubeadm reset', ...join]],
+    ['does the same where kubelet has no credentials yet', { intent: ours }, [...start, '/bin/sh -c', ...join]],
     [
       'waits for its own act that runs still',
       { intent: ours, files: credentials, api: known, subState: 'running' },

@@ -5,7 +5,8 @@ import type { HostIdentity } from '../hosts/facts.ts';
 import { clearIntent, intentQuery, writeIntent } from './intent.ts';
 import { kubectlArgv, kubectlFailure, kubectlJson, kubectlQuery } from './kubectl.ts';
 import { foreignIntent, onceAct, readBegun, type Begun } from './once.ts';
-import { kubeadmReset, kubernetesPaths } from './paths.ts';
+import { kubernetesPaths } from './paths.ts';
+import { takeHalfMadeAway } from './take-away.ts';
 
 export interface JoinStepInput {
   readonly nodeName: string;
@@ -83,7 +84,7 @@ function runJoin(input: JoinStepInput, unit: string, isHalfDone: boolean): Chang
         unit,
         commands: [
           // In the unit itself: whoever finds the unit running waits for both, and takes nothing away beside it.
-          ...(isHalfDone ? [kubeadmReset] : []),
+          ...(isHalfDone ? [takeHalfMadeAway] : []),
           ['kubeadm', 'join', `--config=${kubernetesPaths.joinConfig}`],
           // By the unit itself: an intent that is still there means that kubeadm join never came to its end.
           ['rm', '-f', clearIntent.path, ...removeJoinFiles.map(({ path }) => path)],

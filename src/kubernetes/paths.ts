@@ -14,8 +14,8 @@ export const kubernetesPaths = {
   joinDiscovery: '/run/installer/kubeadm-discovery.yaml',
 } as const;
 
+/** Where a pod of flannel lays its plugin down. */
+export const flannelPlugin = '/opt/cni/bin/flannel';
+
 export const apiPort = 6443;
 export const criSocket = 'unix:///run/containerd/containerd.sock';
-
-/** Takes what a kubeadm init or join left half made off a host, so that it can be begun anew. */
-export const kubeadmReset = ['kubeadm', 'reset', '--force', `--cri-socket=${criSocket}`, '--cleanup-tmp-dir'] as const;

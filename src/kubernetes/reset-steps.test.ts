@@ -2,15 +2,15 @@ import { describe, expect, it } from 'vitest';
 import { createFakeHost } from '../../test/support/fake-host.ts';
 import { changesOn, converge, planOn } from '../../test/support/steps.ts';
 import {
-  kubeadmResetStep,
   removeArtifactStep,
   removeInterfacesStep,
+  removeKubernetesStep,
   removeRulesStep,
-  removeServiceStep,
+  stopServiceStep,
 } from './reset-steps.ts';
 
-describe('kubeadmResetStep', () => {
-  const step = kubeadmResetStep('installer-c1-kubeadm-reset', false);
+describe('removeKubernetesStep', () => {
+  const step = removeKubernetesStep('installer-c1-remove-kubernetes');
   const files = {
     '/etc/kubernetes/admin.conf': 'x',
     '/var/lib/kubelet/config.yaml': 'x',
@@ -22,66 +22,62 @@ describe('kubeadmResetStep', () => {
       files: { ...files, '/etc/hosts': 'kept' },
       services: { 'kubelet.service': { activeState: 'active' } },
     });
-    host.on('/bin/sh -c', '');
+    host.on('/bin/sh -c systemctl stop kubelet', () => (host.systemctl('stop', 'kubelet.service'), ''));
     host.on('systemctl stop kubepods.slice', { exitCode: 5 });
-    host.on('find /usr/libexec/kubernetes -type d -empty -delete', '');
 
     expect(await converge(host, step)).toEqual([
-      expect.stringContaining('take Kubernetes away: /etc/kubernetes, /var/lib/kubelet, ') as string,
+      'take Kubernetes away: /etc/kubernetes, /var/lib/kubelet, /etc/cni/net.d, /etc/cni',
     ]);
     expect([...host.files.keys()]).toEqual(['/etc/hosts']);
-    expect(host.services.get('kubelet.service')?.activeState).toBe('inactive');
-    expect(host.done[0]).toContain('kubeadm reset --force');
+    expect(host.done[0]).toContain('rmp --force --all');
   });
 
   it('does nothing on a host without Kubernetes', async () => {
     expect(await converge(createFakeHost('n1', { services: { 'kubelet.service': {} } }), step)).toEqual([]);
   });
 
-  it('waits for the reset that an earlier run started', async () => {
-    const host = createFakeHost('n1', { services: { 'installer-c1-kubeadm-reset.service': { subState: 'running' } } });
+  it('waits for the removal that an earlier run started', async () => {
+    const host = createFakeHost('n1', {
+      services: { 'installer-c1-remove-kubernetes.service': { subState: 'running' } },
+    });
 
     expect((await changesOn(host, step))[0]?.actions[0]).toMatchObject({ kind: 'long', attachOnly: true });
   });
 });
 
-describe('removeServiceStep', () => {
-  const step = removeServiceStep(
-    'a.service',
-    ['/etc/systemd/system/a.service', '/etc/systemd/system/a.service.d'],
-    [{ kind: 'remove', path: '/var/lib/a' }],
-  );
-  const files = {
-    '/etc/systemd/system/a.service': 'x',
-    '/etc/systemd/system/a.service.d/1.conf': 'x',
-    '/var/lib/a/data': 'x',
-  };
+describe('stopServiceStep', () => {
+  const step = stopServiceStep('a.service', ['/var/lib/a'], [{ kind: 'unmount', prefixes: ['/var/lib/a/'] }]);
+  const files = { '/etc/systemd/system/a.service': 'x', '/var/lib/a/data': 'x' };
 
-  it('stops, disables and removes the service with what belongs to it', async () => {
+  it('stops and disables the service and takes its folders away; its files are left to the record', async () => {
     const host = createFakeHost('n1', {
       files,
       services: { 'a.service': { activeState: 'active', unitFileState: 'enabled' } },
     });
-    host.on('systemctl', '');
+    host.on('systemctl stop a.service', () => (host.systemctl('stop', 'a.service'), ''));
+    host.on(/^systemctl (kill|reset-failed)/, { exitCode: 1 });
 
-    expect(await converge(host, step)).toEqual(['stop and remove a.service']);
-    expect([...host.files]).toEqual([]);
-    expect(host.done.slice(0, 2)).toEqual(['systemctl disable a.service', 'systemctl stop a.service']);
+    expect(await converge(host, step)).toEqual(['stop a.service, and take /var/lib/a away']);
+    expect([...host.files.keys()].filter((path) => !path.startsWith('/var/lib/installer'))).toEqual([
+      '/etc/systemd/system/a.service',
+    ]);
+    expect(host.done.slice(0, 3)).toEqual([
+      'record a.service',
+      'systemctl disable a.service',
+      'systemctl stop a.service',
+    ]);
   });
 
-  it('removes files whose unit systemd does not know', async () => {
+  it('takes the folders of a unit away that systemd does not know', async () => {
     const host = createFakeHost('n1', { files });
-    host.on('systemctl reset-failed', { exitCode: 1 });
 
     await converge(host, step);
 
-    expect([...host.files]).toEqual([]);
+    expect([...host.files.keys()]).toEqual(['/etc/systemd/system/a.service']);
   });
 
-  it('leaves a service alone whose files are not there', async () => {
-    expect(
-      await converge(createFakeHost('n1', { services: { 'a.service': { activeState: 'active' } } }), step),
-    ).toEqual([]);
+  it('does nothing where it is stopped and disabled and has nothing', async () => {
+    expect(await converge(createFakeHost('n1', { services: { 'a.service': {} } }), step)).toEqual([]);
   });
 
   it('does nothing where systemd does not answer', async () => {
@@ -104,6 +100,34 @@ describe('removeArtifactStep', () => {
 
     expect(await converge(host, step)).toEqual(['remove crictl 1.36.0 (1 file)']);
     expect([...host.files.keys()]).toEqual(['/usr/local/bin/mine']);
+  });
+
+  it('leaves what was there before to the record, keeps what was changed since, and takes along what a pod laid down', async () => {
+    const files = ['/opt/cni/bin/a', '/opt/cni/bin/b', '/opt/cni/bin/c'];
+    const host = createFakeHost('n1', {
+      artifacts: { crictl: { ...record, files, altered: ['/opt/cni/bin/c'] } },
+      files: {
+        ...Object.fromEntries(files.map((path) => [path, 'x'])),
+        '/opt/cni/bin/pods': 'x',
+        '/opt/cni/bin/mine': 'x',
+        '/var/lib/installer/artifacts/crictl/laid': '/opt/cni/bin/b\n/opt/cni/bin/c\n/opt/cni/bin/pods\n',
+        '/var/lib/installer/artifacts/crictl/kept': '/opt/cni/bin/a\n',
+      },
+    });
+
+    expect(await converge(host, removeArtifactStep('crictl', { files: ['/opt/cni/bin/pods'], folders: [] }))).toEqual([
+      'remove crictl 1.36.0 (2 files); keep /opt/cni/bin/c: changed since, or gone',
+    ]);
+    expect([...host.files.keys()]).toEqual(['/opt/cni/bin/a', '/opt/cni/bin/c', '/opt/cni/bin/mine']);
+  });
+
+  it('removes the files of a run that was cut off while it laid them down', async () => {
+    const host = createFakeHost('n1', {
+      files: { '/usr/local/bin/crictl': 'x', '/var/lib/installer/artifacts/crictl/laid': '/usr/local/bin/crictl\n' },
+    });
+
+    expect(await converge(host, step)).toEqual(['remove crictl (1 file)']);
+    expect([...host.files.keys()]).toEqual([]);
   });
 
   it('removes nothing that has no record', async () => {

@@ -1,104 +1,80 @@
 import { blocked, changes, noChanges, type Step } from '../engine/step.ts';
 import type { Action } from '../ops/action.ts';
 import { hostPaths } from '../ops/host-paths.ts';
-import { artifactQuery, commandQuery, fileQuery, serviceQuery } from '../ops/query.ts';
+import { artifactQuery, commandQuery, fileQuery, serviceQuery, treesQuery } from '../ops/query.ts';
 import { customStep } from '../steps/edit-step.ts';
 import { withoutKubernetesRules } from './iptables.ts';
-import { criSocket } from './paths.ts';
-
-/** Everything of Kubernetes itself on a host. Order matters: what kubeadm reset reads goes last. */
-const clusterPaths = [
-  '/etc/kubernetes',
-  '/var/lib/etcd',
-  '/var/lib/kubelet',
-  '/var/lib/cni',
-  '/run/flannel',
-  '/var/log/pods',
-  '/var/log/containers',
-];
+import { kubernetesFolders, programMounts, stopPods } from './take-away.ts';
 
 /**
- * kubeadm reset with all that it leaves behind, while kubelet and containerd are still there to help. A containerd that
- * stays makes its folder for network plugins again whenever it starts, so there only our own file in it goes.
+ * Takes Kubernetes away while kubelet and containerd are still there to help. It is not kubeadm reset, which empties and unmounts
+ * what somebody mounted below these folders.
  */
-export function kubeadmResetStep(unit: string, keepsRuntime: boolean): Step {
-  const paths = [...clusterPaths, keepsRuntime ? '/etc/cni/net.d/10-flannel.conflist' : '/etc/cni'];
-  const traces = paths.map((path) => fileQuery(path, { content: false }));
+export function removeKubernetesStep(unit: string): Step {
+  const trees = treesQuery(kubernetesFolders);
   const kubelet = serviceQuery('kubelet.service');
   const unitSeen = serviceQuery(`${unit}.service`);
-  return customStep('kubeadm-reset', [...traces, kubelet, unitSeen], (seen) => {
+  return customStep('remove-kubernetes', [trees, kubelet, unitSeen], (seen) => {
     const running = seen(unitSeen);
     const attachOnly = running.state === 'present' && running.value.subState === 'running';
-    const unread = traces.filter((query) => seen(query).state === 'unknown').map(({ path }) => path);
-    if (unread.length > 0) {
+    const found = seen(trees);
+    if (found.state !== 'present') {
       return blocked(
         'FILE_UNREADABLE',
-        `cannot read ${unread.join(', ')}`,
+        `cannot read ${kubernetesFolders.join(', ')}${found.state === 'unknown' ? `: ${found.reason}` : ''}`,
         'see whether the file system is healthy, then run again',
       );
     }
-    const found = traces.filter((query) => seen(query).state === 'present').map(({ path }) => path);
+    const { left, mounted } = found.value;
     const service = seen(kubelet);
     const isActive =
       service.state === 'present' && service.value.activeState !== 'inactive' && service.value.activeState !== 'failed';
-    if (found.length === 0 && !isActive && !attachOnly) return noChanges;
-    const reset: Action = {
-      kind: 'long',
-      unit,
-      // A kubeadm that is gone, or a runtime that is dead, must not keep the host from being cleaned.
-      commands: [
-        [
-          '/bin/sh',
-          '-c',
-          `if command -v kubeadm; then kubeadm reset --force --cri-socket=${criSocket} --cleanup-tmp-dir; fi; exit 0`,
-        ],
-      ],
-      timeoutSeconds: 240,
-      attachOnly,
-    };
+    if (left.length === 0 && !isActive && !attachOnly) return noChanges;
+    const kept = mounted.filter((path) => !programMounts.some((prefix) => path.startsWith(prefix)));
     return changes({
-      summary: `take Kubernetes away: ${found.join(', ') || 'kubelet runs'}`,
+      summary: `take Kubernetes away: ${left.join(', ') || 'kubelet runs'}${kept.length === 0 ? '' : `; what is mounted at ${kept.join(', ')} stays`}`,
       disruptive: true,
       actions: [
-        reset,
-        ...(service.state === 'present' ? [{ kind: 'service', unit: 'kubelet.service', do: 'stop' } as const] : []),
+        { kind: 'long', unit, commands: [stopPods], timeoutSeconds: 240, attachOnly },
         { kind: 'run', argv: ['systemctl', 'stop', 'kubepods.slice'], timeoutSeconds: 60, okExitCodes: [0, 1, 5] },
-        { kind: 'unmount-below', path: '/var/lib/kubelet' },
-        removeEmptyFolders('/usr/libexec/kubernetes'),
-        ...paths.map((path): Action => ({ kind: 'remove', path })),
+        { kind: 'unmount', prefixes: programMounts },
+        { kind: 'clear', paths: ['/usr/libexec/kubernetes'], onlyEmpty: true },
+        { kind: 'clear', paths: kubernetesFolders },
       ],
     });
   });
 }
 
-/** Folders that a program makes when it starts; where somebody put something into them, they stay. */
-export function removeEmptyFolders(path: string): Action {
-  return {
-    kind: 'run',
-    argv: ['find', path, '-type', 'd', '-empty', '-delete'],
-    timeoutSeconds: 10,
-    okExitCodes: [0, 1],
-  };
-}
-
-/** Stops, disables and removes a service that the installer brought. */
-export function removeServiceStep(unit: string, files: readonly string[], then: readonly Action[]): Step {
+/**
+ * Stops and disables a service that the installer brought, and does what else can be done only then. Its files are in the record,
+ * and go, or become what they were, with everything else in it.
+ */
+export function stopServiceStep(unit: string, folders: readonly string[], then: readonly Action[]): Step {
   const service = serviceQuery(unit);
-  const queries = files.map((path) => fileQuery(path, { content: false }));
-  return customStep(`remove-${unit}`, [service, ...queries], (seen) => {
+  const trees = treesQuery(folders);
+  return customStep(`stop-${unit}`, folders.length === 0 ? [service] : [service, trees], (seen) => {
     const answer = seen(service);
+    const found = folders.length === 0 ? undefined : seen(trees);
     if (answer.state === 'unknown')
       return blocked(
         'SERVICE_UNKNOWN',
         `cannot read the state of ${unit}: ${answer.reason}`,
         'see whether systemd answers on the host',
       );
-    const there = queries.filter((query) => seen(query).state !== 'absent').map(({ path }) => path);
-    if (there.length === 0) return noChanges;
+    if (found !== undefined && found.state !== 'present')
+      return blocked('FILE_UNREADABLE', `cannot read ${folders.join(', ')}`, 'see whether the file system is healthy');
+    const isEnabled = answer.state === 'present' && answer.value.unitFileState.startsWith('enabled');
+    const isDown = answer.state === 'absent' || ['inactive', 'failed'].includes(answer.value.activeState);
+    const left = found?.value.left ?? [];
+    if (!isEnabled && isDown && left.length === 0) return noChanges;
     const stop: Action[] =
       answer.state === 'present'
         ? [
-            { kind: 'service', unit, do: 'disable' },
+            {
+              kind: 'record',
+              thing: { kind: 'unit', unit, becomes: { enablement: 'disabled', activity: 'inactive' } },
+            },
+            ...(isEnabled ? [{ kind: 'service', unit, do: 'disable' } as const] : []),
             { kind: 'run', argv: ['systemctl', 'stop', unit], timeoutSeconds: 90 },
             // Shims outlive their containerd on purpose; here nothing of them may.
             {
@@ -107,40 +83,60 @@ export function removeServiceStep(unit: string, files: readonly string[], then: 
               timeoutSeconds: 10,
               okExitCodes: [0, 1, 5],
             },
+            { kind: 'run', argv: ['systemctl', 'reset-failed', unit], timeoutSeconds: 10, okExitCodes: [0, 1, 5] },
           ]
         : [];
     return changes({
-      summary: `stop and remove ${unit}`,
+      summary: `stop ${unit}${left.length === 0 ? '' : `, and take ${left.join(', ')} away`}`,
       disruptive: true,
-      actions: [
-        ...stop,
-        ...then,
-        ...there.map((path): Action => ({ kind: 'remove', path })),
-        { kind: 'service', unit, do: 'daemon-reload' },
-        { kind: 'run', argv: ['systemctl', 'reset-failed', unit], timeoutSeconds: 10, okExitCodes: [0, 1, 5] },
-      ],
+      actions: [...stop, ...then, ...(folders.length === 0 ? [] : [{ kind: 'clear', paths: folders } as const])],
     });
   });
 }
 
-/** Removes the files that a fetch action laid down, as its record names them. */
-export function removeArtifactStep(name: string): Step {
+/**
+ * Removes the files that a fetch action laid down, as its own record names them. Where another file was before, restore-hosts puts
+ * that back; what somebody put there since is kept.
+ */
+export function removeArtifactStep(
+  name: string,
+  leftBy: { readonly files: readonly string[]; readonly folders: readonly string[] } = { files: [], folders: [] },
+): Step {
+  const folder = `${hostPaths.artifacts}/${name}`;
   const query = artifactQuery(name, false);
-  return customStep(`remove-${name}`, [query], (seen) => {
+  const laid = fileQuery(`${folder}/laid`);
+  const kept = fileQuery(`${folder}/kept`);
+  return customStep(`remove-${name}`, [query, laid, kept], (seen) => {
     const answer = seen(query);
-    if (answer.state === 'absent') return noChanges;
-    if (answer.state === 'unknown')
+    const unknown = [answer, seen(laid), seen(kept)].find(({ state }) => state === 'unknown');
+    if (unknown?.state === 'unknown')
       return blocked(
         'RECORD_UNREADABLE',
-        `cannot read the record of ${name}: ${answer.reason}`,
+        `cannot read the record of ${name}: ${unknown.reason}`,
         'see whether the file system is healthy',
       );
-    const { files, version } = answer.value;
+    const linesOf = (file: typeof laid): string[] => {
+      const found = seen(file);
+      return found.state === 'present' ? (found.value.content ?? '').split('\n').filter((line) => line !== '') : [];
+    };
+    const isThere = answer.state === 'present';
+    // A run that was cut off while it laid files down left no more than their names.
+    const ours = new Set([...(isThere ? answer.value.files : []), ...linesOf(laid)]);
+    for (const path of linesOf(kept)) ours.delete(path);
+    const altered = isThere ? answer.value.altered.filter((path) => ours.delete(path)) : [];
+    if (!isThere && ours.size === 0 && linesOf(kept).length === 0) return noChanges;
+    const what = isThere ? `${name} ${answer.value.version}` : name;
     return changes({
-      summary: `remove ${name} ${version} (${files.length === 1 ? '1 file' : `${files.length} files`})`,
+      summary: `remove ${what} (${ours.size === 1 ? '1 file' : `${ours.size} files`})${altered.length === 0 ? '' : `; keep ${altered.join(', ')}: changed since, or gone`}`,
       actions: [
-        ...files.map((path): Action => ({ kind: 'remove', path })),
-        { kind: 'remove', path: `${hostPaths.artifacts}/${name}` },
+        ...[...ours].map((path): Action => ({ kind: 'remove', path })), // Written by a pod over the file of somebody: the installer's doing, which restore-hosts undoes.
+        ...leftBy.files
+          .filter((path) => linesOf(kept).includes(path))
+          .map((path): Action => ({ kind: 'record', thing: { kind: 'file', path, when: 'after', record: {} } })),
+        ...(leftBy.folders.length === 0
+          ? []
+          : [{ kind: 'clear', paths: leftBy.folders, onlyEmpty: true } satisfies Action]),
+        { kind: 'remove', path: folder },
       ],
     });
   });

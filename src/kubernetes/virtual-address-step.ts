@@ -81,7 +81,9 @@ function planHeld(
     actions: [
       // By the unit as it was: it may have held another address.
       ...(state === undefined || isWritten ? [] : [act('stop')]),
-      ...(isWritten ? [] : [{ kind: 'write-file', path: virtualAddressPath, content: text, mode: '644' } as const]),
+      ...(isWritten
+        ? []
+        : [{ kind: 'write-file', path: virtualAddressPath, content: text, mode: '644', record } as const]),
       reload,
       act('enable'),
       act('restart'),
@@ -95,9 +97,16 @@ function letGo(before: string | undefined, isLoaded: boolean): Change {
     disruptive: true,
     before,
     after: '',
-    actions: [...(isLoaded ? [act('stop'), act('disable')] : []), { kind: 'remove', path: virtualAddressPath }, reload],
+    actions: [
+      ...(isLoaded ? [act('stop'), act('disable')] : []),
+      { kind: 'remove', path: virtualAddressPath, record },
+      reload,
+    ],
   };
 }
+
+/** What was there before is put back at reset. */
+const record = { after: [['systemctl', 'daemon-reload']] } as const;
 
 const reload: Action = { kind: 'service', unit: '', do: 'daemon-reload' };
 

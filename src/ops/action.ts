@@ -13,6 +13,7 @@ export type Action =
   | FetchAction
   | LongAction
   | UnmountAction
+  | ClearAction
   | WaitAction
   | LinkAction
   | KernelValuesAction
@@ -62,13 +63,14 @@ export interface KernelValuesAction {
 }
 
 /**
- * Keeps what a unit or the swap devices are like, or that a module is not loaded, before the actions behind this one change it. A file that another program
+ * Keeps what a unit or the swap devices are like, what folders hold, or that a module is not loaded, before the actions behind this one change it. A file that another program
  * changes is recorded twice: `before`, and `after`, when it holds what came of the change.
  */
 export interface RecordAction {
   readonly kind: 'record';
   readonly thing:
     | { readonly kind: 'swap' }
+    | { readonly kind: 'folders'; readonly paths: readonly string[] }
     | { readonly kind: 'module'; readonly module: string }
     | { readonly kind: 'unit'; readonly unit: string; readonly becomes: UnitState }
     | {
@@ -134,6 +136,8 @@ export interface FetchAction {
   /** Hex. Where undefined, the published one at checksumUrl is used. */
   readonly sha256: string | undefined;
   readonly checksumUrl: string;
+  /** Files that somebody else will write beside these because of them; what is there now is kept (ops/record). */
+  readonly alsoKeeps?: readonly string[];
   /** By host of an address, with its port: servers that not everybody is let in to. curl alone fetches from those. */
   readonly servers?: Readonly<Record<string, FetchServer>> | undefined;
   readonly install:
@@ -173,10 +177,20 @@ export interface LongAction {
 /** Exit status of a long action whose unit went away while it was waited for: somebody else took its result. */
 export const unitGoneStatus = 69;
 
-/** Unmounts everything that is mounted below a folder, deepest first; the folder itself stays. */
+/** Unmounts what programs mounted at paths that begin so, deepest first. What fstab or a unit of systemd mounts is somebody's, and stays. */
 export interface UnmountAction {
-  readonly kind: 'unmount-below';
-  readonly path: string;
+  readonly kind: 'unmount';
+  readonly prefixes: readonly string[];
+}
+
+/**
+ * Takes folders away, but for what the record says was there before, and for what is mounted there: mount points and links to
+ * folders stay, emptied (ops/trees). With `onlyEmpty` just what is empty in them goes.
+ */
+export interface ClearAction {
+  readonly kind: 'clear';
+  readonly paths: readonly string[];
+  readonly onlyEmpty?: boolean;
 }
 
 /** Repeats a command that only reads until it succeeds; its last output is the error when the time is over. */
@@ -205,8 +219,10 @@ export function describeAction(action: Action): string {
       return `fetch ${action.url}`;
     case 'long':
       return `${action.commands.map((argv) => argv.join(' ')).join((action.parallel ?? 1) > 1 ? ' & ' : ' && ')} (unit ${action.unit})`;
-    case 'unmount-below':
-      return `unmount what is mounted below ${action.path}`;
+    case 'unmount':
+      return `unmount ${action.prefixes.map((prefix) => `${prefix}*`).join(', ')}`;
+    case 'clear':
+      return `take away ${action.onlyEmpty === true ? 'empty folders of ' : ''}${action.paths.join(', ')}`;
     case 'wait':
       return `wait until ${action.description}`;
     case 'link':
@@ -226,6 +242,8 @@ function describeThing(thing: RecordAction['thing']): string {
   switch (thing.kind) {
     case 'swap':
       return 'swap';
+    case 'folders':
+      return `folders ${thing.paths.join(', ')}`;
     case 'module':
       return `module ${thing.module}`;
     case 'unit':

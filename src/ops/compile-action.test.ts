@@ -173,7 +173,7 @@ describe.skipIf(!canMakeHostRoot).each(shells)(
           { kind: 'run', argv: ['mount', '-t', 'tmpfs', 'none', path], timeoutSeconds: 5 },
         ]);
         const isMounted = (path: string): Action => ({ kind: 'run', argv: ['mountpoint', path], timeoutSeconds: 5 });
-        const below: Action = { kind: 'unmount-below', path: join(folder.replace(' ', '-'), 'mnt') };
+        const below: Action = { kind: 'unmount', prefixes: [`${join(folder.replace(' ', '-'), 'mnt')}/`] };
 
         expect(await apply([...mounts, below])).toMatchObject(applied);
         expect(await apply([isMounted(inside[0] ?? '')])).toMatchObject({ status: 'failed' });
@@ -377,7 +377,10 @@ describe('the line for people of an action', () => {
     [{ kind: 'service', unit: 'a.service', do: 'start' }, 'systemctl start a.service'],
     [{ kind: 'service', unit: '', do: 'daemon-reload' }, 'systemctl daemon-reload'],
     [{ kind: 'long', unit: 'u', commands: [['a', 'b'], ['c']], timeoutSeconds: 1 }, 'a b && c (unit u)'],
-    [{ kind: 'unmount-below', path: '/mnt' }, 'unmount what is mounted below /mnt'],
+    [{ kind: 'unmount', prefixes: ['/mnt/', '/run/netns/cni-'] }, 'unmount /mnt/*, /run/netns/cni-*'],
+    [{ kind: 'clear', paths: ['/a', '/b'] }, 'take away /a, /b'],
+    [{ kind: 'clear', paths: ['/a'], onlyEmpty: true }, 'take away empty folders of /a'],
+    [{ kind: 'record', thing: { kind: 'folders', paths: ['/a'] } }, 'record folders /a'],
     [
       { kind: 'wait', description: 'x is up', argv: ['true'], timeoutSeconds: 1, intervalSeconds: 1 },
       'wait until x is up',

@@ -21,6 +21,7 @@ import {
   recordFile,
   recordValue,
 } from './compile-record.ts';
+import { compileClear, compileClearEmpty, compileUnmount } from './trees.ts';
 
 /** The sh commands of one action, for a subshell under `set -e`. Secrets are filled into contents, input and environment only. */
 export function compileAction(action: Action, secrets: Secrets): string {
@@ -42,8 +43,10 @@ export function compileAction(action: Action, secrets: Secrets): string {
       return compileFetch(action, secrets);
     case 'long':
       return compileLong(action);
-    case 'unmount-below':
-      return `cut -d ' ' -f 2 /proc/mounts | { grep ${quote(`^${action.path.replaceAll('.', '\\.')}/`)} || :; } | sort -r | xargs -r -d '\\n' umount`;
+    case 'unmount':
+      return compileUnmount(action.prefixes);
+    case 'clear':
+      return action.onlyEmpty === true ? compileClearEmpty(action.paths) : compileClear(action.paths);
     case 'wait':
       return compileWait(action);
     case 'link':
@@ -137,10 +140,8 @@ function compileFetch(action: FetchAction, secrets: Secrets): string {
   const folder = quote(`${hostPaths.artifacts}/${action.name}`);
   const lines = [
     `d=${folder}`,
-    // Without the record the files count as not laid down until the very end. Twice: a mark of the fetch before (compileSync) may come in
-    // between.
-    'rm -rf "$d" 2>/dev/null || rm -rf "$d"',
-    'mkdir -p "$d"',
+    // Without the sums and the source the files count as not laid down until the very end.
+    'lay_begin "$d"',
     'f="$d/download"',
     ...compileDownload(action, action.url, '"$f"', secrets),
     ...(action.sha256 === undefined ? publishedChecksum(action, secrets) : [`want=${quote(action.sha256)}`]),
@@ -193,6 +194,7 @@ function installFetched(action: FetchAction): string[] {
     const path = quote(install.path);
     return [
       `mkdir -p ${quote(install.path.slice(0, install.path.lastIndexOf('/')))}`,
+      `lay_over "$d" ${path} "$f"; lay_end "$d"`,
       `install_file "$f" ${path} ${install.mode}`,
       `printf '%s\\n' ${path} >"$d/paths"`,
       `printf '%s  %s\\n' "$have" ${path} >"$d/sums"`,
@@ -214,7 +216,9 @@ function installFetched(action: FetchAction): string[] {
     'mkdir -p "$x"',
     'tar -xzf "$f" -C "$x" --no-same-owner',
     ...members,
-    `: >"$d/paths"; while read -r m; do printf '%s/%s\\n' "$t" "$m" >>"$d/paths"; done <"$d/members"`,
+    `: >"$d/paths"; while read -r m; do printf '%s/%s\\n' "$t" "$m" >>"$d/paths"; lay_over "$d" "$t/$m" "$x/$m"; done <"$d/members"`,
+    ...(action.alsoKeeps ?? []).map((path) => `lay_over "$d" ${quote(path)}`),
+    'lay_end "$d"',
     `(cd "$x" && xargs -d '\\n' chmod 755 -- <"$d/members" && xargs -d '\\n' mv -f -t "$t" -- <"$d/members")`,
     'rm -rf "$x" "$d/members"',
     `xargs -d '\\n' $SHA256 <"$d/paths" | sed 's/ \\*/  /' >"$d/sums"`,

@@ -3,6 +3,7 @@ import { compileRecordQuery } from './compile-record.ts';
 import { hostPaths } from './host-paths.ts';
 import type { ArtifactQuery, CommandQuery, FileQuery, Query, ServiceQuery } from './query.ts';
 import { absentStatus } from './status.ts';
+import { compileTreesQuery } from './trees.ts';
 
 const serviceProperties = [
   'LoadState',
@@ -33,6 +34,8 @@ export function compileQuery(query: Query): string {
       return compileArtifact(query);
     case 'record':
       return compileRecordQuery(query);
+    case 'trees':
+      return compileTreesQuery(query.paths);
   }
 }
 

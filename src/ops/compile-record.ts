@@ -1,7 +1,15 @@
 import { quote, quoteArgv } from '../lib/quote.ts';
 import type { Action, RecordAction, RecordedFile } from './action.ts';
 import { hostPaths } from './host-paths.ts';
-import { fileEntryId, moduleEntryId, swapEntryId, unitEntryId, valueEntryId, type PackagesCommands } from './record.ts';
+import {
+  fileEntryId,
+  foldersEntryId,
+  moduleEntryId,
+  swapEntryId,
+  unitEntryId,
+  valueEntryId,
+  type PackagesCommands,
+} from './record.ts';
 import type { RecordQuery } from './query.ts';
 import { absentStatus } from './status.ts';
 
@@ -35,13 +43,13 @@ file_state() {
   else echo absent
   fi
 }
-# $1 id, $2 path, $3 more lines
+# $1 id, $2 path, $3 more lines, $4 where given: the file is replaced by rename, so a second name for it keeps it
 before_file() {
   [ ! -f "$B/$1/entry" ] || return 0
   w=$(file_state "$2") || exit 74
   case $w in other) echo "$2 is neither a file nor a link" >&2; exit 74;; esac
   before_begin "$1" file
-  case $w in file*) cp -a "$2" "$B/.new/content" || exit 74;; esac
+  case $w in file*) { [ -n "\${4:-}" ] && ln "$2" "$B/.new/content" 2>/dev/null; } || cp -a "$2" "$B/.new/content" || exit 74;; esac
   {
     printf 'path=%s\\nwas=%s\\n' "$2" "$w"
     f=\${2%/*}
@@ -78,6 +86,24 @@ before_module() {
   before_begin "$1" module
   printf 'module=%s\\n' "$2" >>"$B/.new/entry" || exit 74
   before_end "$1"
+}
+# paths: what the folders hold before programs of a cluster write there
+before_folders() {
+  [ ! -f "$B/${foldersEntryId}/entry" ] || return 0
+  before_begin ${foldersEntryId} folders
+  for p; do
+    [ -d "$p" ] || continue
+    printf 'there=%s %s\\n' "$(stat -L -c '%a %u:%g' "$p")" "$p"
+    # Of a large folder, or of one with names that no line holds, the top alone: what is in it stays as a whole.
+    if [ "$(find "$p/" -xdev | head -n 5001 | wc -l)" -gt 5000 ] || [ -n "$(find "$p/" -xdev -name '*
+*' | head -n 1)" ]; then
+      for c in "$p"/* "$p"/.[!.]* "$p"/..?*; do
+        if [ -e "$c" ] || [ -L "$c" ]; then printf 'whole=%s\\n' "$c"; fi
+      done
+    else find "$p/" -xdev -mindepth 1 | sed "s|^$p//*|keep=$p/|"
+    fi
+  done >>"$B/.new/entry" || exit 74
+  before_end ${foldersEntryId}
 }
 # $1 id: devices that were turned on since the first run are added
 before_swap() {
@@ -142,6 +168,7 @@ export function recordValue(path: string, value: string): string {
 export function compileRecord(action: RecordAction): string {
   const { thing } = action;
   if (thing.kind === 'swap') return `before_swap ${swapEntryId}`;
+  if (thing.kind === 'folders') return `before_folders ${thing.paths.map(quote).join(' ')}`;
   if (thing.kind === 'module') return `before_module ${quote(moduleEntryId(thing.module))} ${quote(thing.module)}`;
   if (thing.kind === 'file') {
     const path = quote(thing.path);
@@ -189,6 +216,7 @@ export function keepsRecord(action: Action): boolean {
     case 'kernel-values':
     case 'restore-file':
     case 'forget':
+    case 'fetch':
       return true;
     default:
       return false;

@@ -4,10 +4,12 @@ import { compileAction, compileSync } from './compile-action.ts';
 import { compileQuery } from './compile-query.ts';
 import { keepsRecord, recordPrelude } from './compile-record.ts';
 import { hostPaths } from './host-paths.ts';
+import { laidFilesPrelude } from './laid-files.ts';
 import { renderTakeLock } from './lock.ts';
 import { actionPrelude, renderPrelude } from './prelude.ts';
 import type { Query } from './query.ts';
 import type { Secrets } from './secrets.ts';
+import { treesPrelude } from './trees.ts';
 
 export interface ScriptInput {
   /** Unguessable word that marks frames in the output; letters and digits. */
@@ -51,6 +53,9 @@ function renderBody(input: Omit<ScriptInput, 'nonce'>): string {
   const parts: string[] = [];
   if (input.apply !== undefined) parts.push(actionPrelude);
   if (input.apply?.actions.some(keepsRecord) === true) parts.push(recordPrelude);
+  if (input.apply?.actions.some(({ kind }) => kind === 'fetch') === true) parts.push(laidFilesPrelude);
+  if (input.apply?.actions.some(({ kind }) => kind === 'clear' || kind === 'unmount') === true)
+    parts.push(treesPrelude);
   parts.push(...input.queries.map((query, index) => `q${index}() {\n${compileQuery(query)}\n}`));
   const body: string[] = [];
   if (input.apply !== undefined) {

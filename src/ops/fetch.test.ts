@@ -1,14 +1,26 @@
 import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, utimesSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { dirname, join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
 import { canMakeHostRoot, namedSh, shells, startHostRoot, type HostRoot } from '../../test/support/shells.ts';
 import { createHost, type ApplyResult, type Host } from '../hosts/host.ts';
-import type { FetchAction } from './action.ts';
+import type { Action, FetchAction } from './action.ts';
 import { statFormat } from './compile-query.ts';
+import { hostPaths } from './host-paths.ts';
+import { fileEntryId } from './record.ts';
 import { artifactQuery, type ArtifactSeen, type Seen } from './query.ts';
 
 describe.skipIf(!canMakeHostRoot).each(shells)(
@@ -69,15 +81,17 @@ describe.skipIf(!canMakeHostRoot).each(shells)(
       return { ...base, sha256: digestOf(path), checksumUrl: `${url}${path}.sha256`, ...more };
     }
 
+    const sha256 = (text: string): string => createHash('sha256').update(text).digest('hex');
+
     const record = (name = ''): string => root.outside(`/var/lib/installer/artifacts/thing/${name}`);
 
     const toolAt = (path: string): FetchAction['install'] => ({ as: 'file', path, mode: '755' });
 
-    async function apply(action: FetchAction): Promise<ApplyResult> {
+    async function apply(...actions: readonly Action[]): Promise<ApplyResult> {
       host.forget();
       await host.observe([artifactQuery('thing', false)]);
       const rest = { secrets: new Map<string, string>(), holder: 'a test', lockTimeoutSeconds: 2, timeoutMs: 20_000 };
-      return host.apply({ actions: [action], look: [], ...rest });
+      return host.apply({ actions, look: [], ...rest });
     }
 
     async function look(verifyContent = false): Promise<Seen<ArtifactSeen>> {
@@ -117,6 +131,54 @@ describe.skipIf(!canMakeHostRoot).each(shells)(
       expect(await look()).toMatchObject({
         value: { files: ['bridge', 'it is-a "plugin"'].map((name) => expect.stringContaining(`/${name}`) as string) },
       });
+    });
+
+    it('keeps what stood there, by another name for it, and says what it laid down where nothing was', async () => {
+      mkdirSync(folder);
+      const [bridge, later] = [join(folder, 'bridge'), join(folder, 'later')];
+      writeFileSync(bridge, 'own', { mode: 0o640 });
+      writeFileSync(later, 'own');
+      symlinkSync('later', join(folder, 'it is-a "plugin"'));
+      const action = fetchAction(
+        '/flat.tar.gz',
+        { as: 'all', directory: folder },
+        { name: 'plugins', alsoKeeps: [later] },
+      );
+      const other = fetchAction('/tool', toolAt(join(folder, 'new')), { name: 'other' });
+
+      expect(await apply(action)).toMatchObject({ status: 'applied' });
+      expect(await apply(action)).toMatchObject({ status: 'applied' });
+      expect(await apply(other)).toMatchObject({ status: 'applied' });
+
+      const entry = (path: string, file: string): string =>
+        root.outside(`${hostPaths.before}/${fileEntryId(path)}/${file}`);
+      expect(statSync(entry(bridge, 'content'))).toMatchObject({ mode: 0o100640 });
+      expect(readFileSync(entry(bridge, 'written'), 'utf8')).toBe(`${sha256('b')}\n`);
+      expect(readFileSync(entry(join(folder, 'it is-a "plugin"'), 'entry'), 'utf8')).toContain('\nwas=link later\n');
+      expect(readFileSync(entry(later, 'entry'), 'utf8')).toContain('\nwas=file ');
+      expect(readFileSync(record('../plugins/kept'), 'utf8').split('\n').toSorted()).toEqual(
+        ['', bridge, join(folder, 'it is-a "plugin"'), later].toSorted(),
+      );
+      expect(readFileSync(record('../plugins/laid'), 'utf8')).toBe('');
+      expect(readFileSync(record('../other/laid'), 'utf8')).toBe(`${join(folder, 'new')}\n`);
+      expect(existsSync(entry(join(folder, 'new'), 'entry'))).toBe(false);
+      await apply(
+        { kind: 'restore-file', entry: fileEntryId(bridge), path: bridge },
+        { kind: 'forget', entry: fileEntryId(bridge) },
+      );
+      expect([readFileSync(bridge, 'utf8'), statSync(bridge).mode & 0o777]).toEqual(['own', 0o640]);
+    });
+
+    it('needs no space for what stood there on the file system of the record', async () => {
+      const path = '/var/lib/tool';
+      writeFileSync(root.outside(path), 'own');
+      const { ino } = statSync(root.outside(path));
+
+      await apply(fetchAction('/tool', toolAt(path)));
+
+      const entry = root.outside(`${hostPaths.before}/${fileEntryId(path)}/content`);
+      expect(statSync(entry).ino).toBe(ino);
+      expect(readFileSync(entry, 'utf8')).toBe('own');
     });
 
     it('replaces a file that runs, whose process keeps the old one', async () => {

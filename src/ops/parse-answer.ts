@@ -2,6 +2,7 @@ import type { FrameContent } from './frames.ts';
 import type { AnswerOf, ArtifactSeen, CommandSeen, FileQuery, FileSeen, Query, Seen, ServiceSeen } from './query.ts';
 import { parseRecord } from './record.ts';
 import { absentStatus } from './status.ts';
+import { parseTrees } from './trees.ts';
 
 /** Turns what a query's snippet printed into its answer; never throws: what cannot be read is unknown. */
 export function parseAnswer(query: Query, frame: FrameContent | undefined): Seen<AnswerOf<Query>> {
@@ -12,6 +13,7 @@ export function parseAnswer(query: Query, frame: FrameContent | undefined): Seen
   if (query.kind === 'file') return parseFile(query, frame.stdout);
   if (query.kind === 'service') return { state: 'present', value: parseService(frame.stdout) };
   if (query.kind === 'record') return { state: 'present', value: parseRecord(frame.stdout) };
+  if (query.kind === 'trees') return { state: 'present', value: parseTrees(frame.stdout) };
   return { state: 'present', value: parseArtifact(frame.stdout) };
 }
 

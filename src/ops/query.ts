@@ -1,10 +1,11 @@
 import type { PackagesCommands, RecordSeen } from './record.ts';
+import type { TreesSeen } from './trees.ts';
 
 /**
  * What a step must know about a host. Queries are data: ops/compile.ts turns a list of them into one script, and two equal
  * queries are asked once. None of them changes the host.
  */
-export type Query = FileQuery | CommandQuery | ServiceQuery | ArtifactQuery | RecordQuery;
+export type Query = FileQuery | CommandQuery | ServiceQuery | ArtifactQuery | RecordQuery | TreesQuery;
 
 /** A file's type, mode, owner, size and sha256; its text only where `content` is asked for. */
 export interface FileQuery {
@@ -44,6 +45,12 @@ export interface ArtifactQuery {
 export interface RecordQuery {
   readonly kind: 'record';
   readonly packages: PackagesCommands;
+}
+
+/** Whether a clear action would still find something in these folders, and what is mounted in them. */
+export interface TreesQuery {
+  readonly kind: 'trees';
+  readonly paths: readonly string[];
 }
 
 export interface FileSeen {
@@ -106,7 +113,9 @@ export type AnswerOf<Q extends Query> = Q extends FileQuery
       ? ServiceSeen
       : Q extends RecordQuery
         ? RecordSeen
-        : ArtifactSeen;
+        : Q extends TreesQuery
+          ? TreesSeen
+          : ArtifactSeen;
 
 /** Answers by query. Asking for a query that was not declared is a defect and throws InternalError. */
 export type Answers = <Q extends Query>(query: Q) => Seen<AnswerOf<Q>>;
@@ -134,6 +143,10 @@ export function serviceQuery(unit: string): ServiceQuery {
 
 export function artifactQuery(name: string, verifyContent: boolean): ArtifactQuery {
   return { kind: 'artifact', name, verifyContent };
+}
+
+export function treesQuery(paths: readonly string[]): TreesQuery {
+  return { kind: 'trees', paths };
 }
 
 /** Identity of a query: equal queries have equal keys. */

@@ -42,10 +42,18 @@ describe('parseRecord', () => {
       'entry=module:br_netfilter', 'order=6', 'kind=module', 'module=br_netfilter', 'uses=2',
       'entry=module:overlay', 'order=8', 'kind=module', 'module=overlay',
       'entry=packages', 'order=10', 'kind=packages', 'added=socat', 'objection=a needs socat',
+      'entry=folders', 'order=11', 'kind=folders', 'there=755 0:0 /opt', 'keep=/opt/x',
+      'entry=unit:new.service', 'order=12', 'kind=unit', 'unit=new.service', 'was=not-found inactive', 'now=disabled inactive',
       'entry=rubbish', 'order=7',
     ].join('\n'); // prettier-ignore
 
     expect(parseRecord(`${text}\n`).entries).toEqual([
+      {
+        ...{ id: 'unit:new.service', order: 12, kind: 'unit', unit: 'new.service', written: [] },
+        was: { enablement: '', activity: 'inactive' },
+        now: { enablement: 'disabled', activity: 'inactive' },
+      },
+      { id: 'folders', order: 11, kind: 'folders' },
       { id: 'packages', order: 10, kind: 'packages', added: ['socat'], objections: ['a needs socat'] },
       { id: 'module:overlay', order: 8, kind: 'module', module: 'overlay', uses: undefined },
       { id: 'module:br_netfilter', order: 6, kind: 'module', module: 'br_netfilter', uses: 2 },

@@ -4,7 +4,7 @@
  * for each state that the installer gave it. An entry is written and synced before the change, by the same script, and only
  * where there is none: so it always tells of the time before the first run.
  */
-export type RecordEntry = FileEntry | ValueEntry | UnitEntry | ModuleEntry | SwapEntry | PackagesEntry;
+export type RecordEntry = FileEntry | ValueEntry | UnitEntry | ModuleEntry | SwapEntry | PackagesEntry | FoldersEntry;
 
 interface EntryBase {
   /** Name of the entry's folder. */
@@ -83,6 +83,11 @@ export interface PackagesEntry extends EntryBase {
   readonly objections: readonly string[];
 }
 
+/** What folders of a cluster's programs held before; clear actions go by it (ops/trees). */
+export interface FoldersEntry extends EntryBase {
+  readonly kind: 'folders';
+}
+
 export interface RecordSeen {
   readonly entries: readonly RecordEntry[];
 }
@@ -95,6 +100,7 @@ export interface PackagesCommands {
 
 export const packagesEntryId = 'packages';
 export const swapEntryId = 'swap';
+export const foldersEntryId = 'folders';
 
 export function fileEntryId(path: string): string {
   return `file${encodePath(path)}`;
@@ -160,6 +166,8 @@ function parseEntry(block: string): RecordEntry[] {
     }
     case 'packages':
       return [{ ...base, kind: 'packages', added: all('added'), objections: all('objection') }];
+    case 'folders':
+      return [{ ...base, kind: 'folders' }];
     default:
       return [];
   }
@@ -176,5 +184,6 @@ function parseFileState(text: string): FileState {
 
 function parseUnitState(text: string): UnitState {
   const [enablement = '', activity = ''] = text.split(' ');
-  return { enablement, activity };
+  // As systemd says from release 253 on.
+  return { enablement: enablement === 'not-found' ? '' : enablement, activity };
 }

@@ -43,12 +43,21 @@ export const installKubernetes: HostPhase<Cluster> = {
           }),
         ),
       directoryStep('static-pods', kubernetesPaths.manifests, '755'),
-      fileStep({ id: 'kubelet-unit', path: kubeletPaths.unit, content: unit, mode: '644', then: [reload] }),
+      fileStep({
+        id: 'kubelet-unit',
+        path: kubeletPaths.unit,
+        content: unit,
+        mode: '644',
+        first: [recordKubelet],
+        record,
+        then: [reload],
+      }),
       fileStep({
         id: 'kubelet-kubeadm',
         path: kubeletPaths.kubeadmDropIn,
         content: dropIn,
         mode: '644',
+        record,
         then: [reload],
       }),
       fileStep({
@@ -56,6 +65,7 @@ export const installKubernetes: HostPhase<Cluster> = {
         path: kubeletPaths.digestDropIn,
         content: digestDropIn(digest),
         mode: '644',
+        record,
         then: [reload],
       }),
       serviceStep({
@@ -70,3 +80,10 @@ export const installKubernetes: HostPhase<Cluster> = {
 };
 
 const reload: Action = { kind: 'service', unit: '', do: 'daemon-reload' };
+const record = { after: [['systemctl', 'daemon-reload']] } as const;
+
+/** Before its files: entries are undone in the reverse order. */
+const recordKubelet: Action = {
+  kind: 'record',
+  thing: { kind: 'unit', unit: 'kubelet.service', becomes: { enablement: 'enabled', activity: 'active' } },
+};

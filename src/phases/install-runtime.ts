@@ -17,7 +17,7 @@ import { beginInitImages, pullUnit } from '../kubernetes/images-step.ts';
 import { fetchServers } from '../kubernetes/host-servers.ts';
 import { fetchSource } from '../kubernetes/supply.ts';
 import { containerdPaths, renderContainerdConfig, renderRegistryFiles } from '../kubernetes/containerd-config.ts';
-import { criSocket } from '../kubernetes/paths.ts';
+import { criSocket, flannelPlugin } from '../kubernetes/paths.ts';
 import type { Action, FetchAction } from '../ops/action.ts';
 import { artifactStep } from '../steps/artifact-step.ts';
 import { fileStep, sha256 } from '../steps/file-step.ts';
@@ -64,6 +64,7 @@ export const installRuntime: HostPhase<Cluster> = {
             artifact,
             install: installOf(artifact.name),
             verifyContent: cluster.options.verifyContent,
+            ...(artifact.name === 'cni-plugins' ? { alsoKeeps: [flannelPlugin] } : {}),
             servers: fetchServers(cluster, [artifact.url, artifact.checksumUrl ?? artifact.url]),
             source: fetchSource(cluster, host, artifact),
           }),
@@ -73,7 +74,8 @@ export const installRuntime: HostPhase<Cluster> = {
         path: containerdPaths.config,
         content: config,
         mode: '644',
-        ...(kept === undefined ? {} : { keepAs: containerdPaths.keptConfig }),
+        first: [recordContainerd],
+        record: kept === undefined ? {} : { after: [tryRestart] },
       }),
       ...registrySteps(cluster),
       fileStep({
@@ -81,15 +83,26 @@ export const installRuntime: HostPhase<Cluster> = {
         path: '/etc/crictl.yaml',
         content: `runtime-endpoint: ${criSocket}\nimage-endpoint: ${criSocket}\ntimeout: 30\n`,
         mode: '644',
+        record: {},
       }),
       ...(kept === undefined
-        ? [fileStep({ id: 'containerd-unit', path: containerdPaths.unit, content: unit, mode: '644', then: [reload] })]
+        ? [
+            fileStep({
+              id: 'containerd-unit',
+              path: containerdPaths.unit,
+              content: unit,
+              mode: '644',
+              record: { after: [daemonReload] },
+              then: [reload],
+            }),
+          ]
         : []),
       fileStep({
         id: 'containerd-digest',
         path: containerdPaths.dropIn,
         content: digestDropIn(digest),
         mode: '644',
+        record: { after: [daemonReload] },
         then: [reload],
       }),
       serviceStep({
@@ -108,7 +121,17 @@ function beginPull(host: Host, cluster: Cluster): Action[] {
   return [...beginInitImages(pullUnit(cluster), versionsOf(cluster).images.kubernetes, imagePullOf(cluster, host))];
 }
 
+const daemonReload = ['systemctl', 'daemon-reload'] as const;
 const reload: Action = { kind: 'service', unit: '', do: 'daemon-reload' };
+
+/** A containerd that is kept goes on with the configuration that it had. */
+const tryRestart = ['systemctl', 'try-restart', 'containerd.service'] as const;
+
+/** Before its files: entries are undone in the reverse order, and a service of the user's starts with files of the user's. */
+const recordContainerd: Action = {
+  kind: 'record',
+  thing: { kind: 'unit', unit: 'containerd.service', becomes: { enablement: 'enabled', activity: 'active' } },
+};
 
 const waitForContainerd: Action = {
   kind: 'wait',
@@ -132,6 +155,7 @@ function registrySteps(cluster: Cluster): Step[] {
         path,
         content,
         mode,
+        record: {},
         ...(config.credentials === undefined ? {} : { secrets: cluster.secrets }),
       }),
     ),

@@ -3,11 +3,13 @@ import { testCluster, testConfig } from '../../test/support/cluster.ts';
 import { createTestContext } from '../../test/support/run-context.ts';
 import { InstallerError } from '../errors.ts';
 import type { Facts } from '../hosts/facts.ts';
-import { runPrechecksWith } from './run-prechecks.ts';
+import { runPrechecksWith, tellPrechecks } from './run-prechecks.ts';
 
 interface Given {
   readonly facts: Partial<Facts>;
   readonly strict?: boolean;
+  /** A look that changes nothing. */
+  readonly tells?: boolean;
   readonly ignoreChecks?: readonly string[];
   readonly unreachable?: InstallerError;
   /** YAML of spec.checks. */
@@ -27,7 +29,8 @@ async function outcomeOf(given: Given): Promise<{ readonly failures: string[]; r
   const context = createTestContext();
   const failures: string[] = [];
   try {
-    await runPrechecksWith({ strict: given.strict ?? false }).run(cluster, context, { changed: 0 });
+    const phase = given.tells === true ? tellPrechecks : runPrechecksWith({ strict: given.strict ?? false });
+    await phase.run(cluster, context, { changed: 0 });
   } catch (error) {
     const all: unknown[] = error instanceof AggregateError ? error.errors : [error];
     for (const each of all) {
@@ -62,6 +65,24 @@ describe('the prechecks', () => {
       ['swap-disabled info'],
     ],
     ['fail with an error', { facts: { systemdVersion: 219 } }, ['PRECHECK_FAILED 3'], ['systemd-running error']],
+    [
+      'are told with a look, which goes on',
+      { facts: { systemdVersion: 219 }, tells: true },
+      [],
+      ['systemd-running error'],
+    ],
+    [
+      'end a look at a host of another cluster',
+      { facts: { systemdVersion: 219, identity: { clusterId: 'c9', clusterName: 'other' } }, tells: true },
+      ['PRECHECK_FAILED 3'],
+      ['same-cluster error', 'systemd-running error'],
+    ],
+    [
+      'end a look where a host cannot be reached',
+      { facts: {}, unreachable: new InstallerError({ code: 'SSH_REFUSED', message: 'no', host: 'w2' }), tells: true },
+      ['SSH_REFUSED 3'],
+      [],
+    ],
     [
       'pass where what is found is ignored',
       { facts: { ...warning, systemdVersion: 219 }, strict: true, ignoreChecks: ['systemd-running', 'selinux'] },

@@ -9,8 +9,25 @@ import { ignoredChecks, isControlPlane, type Cluster } from '../kubernetes/clust
 /** Everything that would fail later, found now: all findings, then one failure. */
 export const runPrechecks = runPrechecksWith({ strict: false });
 
-/** The same; with `strict`, warnings count as errors. */
-export function runPrechecksWith({ strict }: { readonly strict: boolean }): ClusterPhase<Cluster> {
+/** The same for a look that changes nothing: it goes on wherever the hosts can be planned, and what was found stands beside what differs. */
+export const tellPrechecks = runPrechecksWith({ strict: false, stopsOnlyWhere: isUnplannable });
+
+/** Nothing can be said of hosts that are another cluster's, that tell only half, or for which there are no programs. */
+function isUnplannable(id: string): boolean {
+  return (
+    ['architecture-supported', 'privilege-escalation'].includes(id) ||
+    checks.some((check) => check.id === id && check.mandatory === true)
+  );
+}
+
+export interface PrecheckOptions {
+  /** Warnings count as errors. */
+  readonly strict: boolean;
+  /** Errors of other checks are told and end nothing. */
+  readonly stopsOnlyWhere?: (check: string) => boolean;
+}
+
+export function runPrechecksWith({ strict, stopsOnlyWhere = () => true }: PrecheckOptions): ClusterPhase<Cluster> {
   return {
     scope: 'cluster',
     id: 'run-prechecks',
@@ -26,7 +43,9 @@ export function runPrechecksWith({ strict }: { readonly strict: boolean }): Clus
       const ignored = (finding: Finding): boolean => ignores.includes(finding.check);
       for (const finding of findings) emitter.emit({ type: 'check.finding', ...finding, ignored: ignored(finding) });
       const counts = ({ severity }: Finding): boolean => severity === 'error' || (strict && severity === 'warning');
-      const errors = findings.filter((finding) => counts(finding) && !ignored(finding));
+      const errors = findings.filter(
+        (finding) => counts(finding) && !ignored(finding) && stopsOnlyWhere(finding.check),
+      );
       const failures = [
         ...cluster.unreachable.map(asPrecheck),
         ...(errors.length === 0 ? [] : [precheckError(errors)]),

@@ -7,6 +7,7 @@ export interface ArtifactStepInput {
   readonly artifact: Artifact;
   readonly install: FetchAction['install'];
   readonly verifyContent: boolean;
+  readonly alsoKeeps?: readonly string[];
   /** Servers of its addresses that not everybody is let in to. */
   readonly servers?: FetchAction['servers'];
   /** Where it is fetched from instead; asked anew for each plan. */
@@ -25,6 +26,7 @@ export function artifactStep(input: ArtifactStepInput): Step {
     sha256: artifact.sha256,
     checksumUrl: artifact.checksumUrl ?? `${artifact.url}.sha256`,
     install,
+    ...(input.alsoKeeps === undefined ? {} : { alsoKeeps: input.alsoKeeps }),
     servers: input.servers,
     ...input.source?.(),
   });

@@ -1,7 +1,3 @@
-import { spawnSync } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { createFakeHost, type FakeFile } from '../../test/support/fake-host.ts';
 import { changesOn, converge, planOn } from '../../test/support/steps.ts';
@@ -102,45 +98,12 @@ describe('fileStep', () => {
     });
   });
 
-  describe('that keeps what was there', () => {
-    const keepAs = '/etc/x.conf.before';
+  it('does first what has to be done before the write', async () => {
+    const first = [{ kind: 'run', argv: ['true'], timeoutSeconds: 1 } as const];
 
-    it('copies the file of somebody else before the first write', async () => {
-      const host = createFakeHost('n1', { files: { [base.path]: 'theirs' } });
+    const [change] = await changesOn(createFakeHost('n1'), fileStep({ ...base, first }));
 
-      const [change] = await changesOn(host, fileStep({ ...base, keepAs }));
-
-      expect(change?.actions.map(({ kind }) => kind)).toEqual(['run', 'write-file']);
-    });
-
-    it('copies nothing where nothing was there', async () => {
-      const host = createFakeHost('n1');
-
-      const [change] = await changesOn(host, fileStep({ ...base, keepAs }));
-
-      expect(change?.actions.map(({ kind }) => kind)).toEqual(['write-file']);
-    });
-
-    it('never writes over what is kept, and does not fail where it is there', async () => {
-      const folder = mkdtempSync(join(tmpdir(), 'installer-keep-'));
-      const [path, kept] = [join(folder, "it's"), join(folder, 'kept')];
-      const host = createFakeHost('n1', { files: { [path]: 'x' } });
-      const [change] = await changesOn(host, fileStep({ ...base, path, keepAs: kept }));
-      const action = change?.actions[0];
-      if (action?.kind !== 'run') throw new Error('expected a command');
-      const [command = '', ...args] = action.argv;
-
-      const results = ['first', 'second'].map((text) => {
-        writeFileSync(path, text, { mode: 0o640 });
-        return [spawnSync(command, args).status, readFileSync(kept, 'utf8')];
-      });
-      rmSync(folder, { recursive: true });
-
-      expect(results).toEqual([
-        [0, 'first'],
-        [0, 'first'],
-      ]);
-    });
+    expect(change?.actions.map(({ kind }) => kind)).toEqual(['run', 'write-file']);
   });
 });
 

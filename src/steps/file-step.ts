@@ -14,8 +14,8 @@ export interface FileStepInput {
   readonly secrets?: Secrets;
   /** What was there before is kept and put back by reset and restore-host. */
   readonly record?: RecordedFile;
-  /** Where a file of somebody else is there, it is kept under this name before the first write. */
-  readonly keepAs?: string;
+  /** Done before it, in the same change. */
+  readonly first?: readonly Action[];
   /** Done after the file is written, in the same change. */
   readonly then?: readonly Action[];
   readonly disruptive?: boolean;
@@ -47,7 +47,7 @@ export function fileStep(input: FileStepInput): Step {
         after: content,
         ...(input.disruptive === true ? { disruptive: true } : {}),
         actions: [
-          ...keep(input, file !== undefined && file.content?.startsWith(ownMark) !== true),
+          ...(input.first ?? []),
           { kind: 'write-file', path, content, mode, ...(input.record === undefined ? {} : { record: input.record }) },
           ...(input.then ?? []),
         ],
@@ -55,17 +55,6 @@ export function fileStep(input: FileStepInput): Step {
       return changes(change);
     },
   };
-}
-
-/** How every file begins that the installer writes in a place where others may have one too. */
-const ownMark = '# Written by the installer';
-
-/** The first file of somebody else is the one to keep: what is kept is never written over. */
-function keep(input: FileStepInput, isThere: boolean): Action[] {
-  if (!isThere || input.keepAs === undefined) return [];
-  // Not cp -n: some releases of coreutils fail where the target is there, and others do not.
-  const argv = ['/bin/sh', '-c', '[ -e "$2" ] || cp -p "$1" "$2"', 'sh', input.path, input.keepAs];
-  return [{ kind: 'run', argv, timeoutSeconds: 10 }];
 }
 
 export function sha256(text: string): string {

@@ -378,6 +378,7 @@ describe('timeServersStep', () => {
     const unit = has === 'chrony' ? chrony.unit : 'systemd-timesyncd.service';
     const made = createFakeHost('n1', { services: has === 'neither' ? {} : { [unit]: { unitFileState: 'disabled' } } });
     made.on('/bin/sh -c for t in', () => (made.services.has(chrony.unit) ? '/usr/sbin/chronyd\n' : ''));
+    made.on('/bin/sh -c removed=', '');
     made.on('dnf', (argv) => {
       if (argv.includes('install')) made.services.set(chrony.unit, { ...servicesOf(made) });
       return '';

@@ -1,5 +1,5 @@
 import { blocked, changes, noChanges, type Step } from '../engine/step.ts';
-import type { PackageManager, PackageSource } from '../hosts/packages/index.ts';
+import { refuseRemovals, type PackageManager, type PackageSource } from '../hosts/packages/index.ts';
 import type { Action, LongAction } from '../ops/action.ts';
 import { commandQuery } from '../ops/query.ts';
 import { toolsQuery } from '../ops/tools-query.ts';
@@ -62,7 +62,7 @@ export function installAction(manager: PackageManager, clusterId: string, names:
   return {
     kind: 'long',
     unit: `installer-${clusterId}-packages-${sha256(install.join(' ')).slice(0, 8)}`,
-    commands: [manager.refresh, install],
+    commands: [manager.refresh, ...refuseRemovals(manager, names), install],
     timeoutSeconds: 900,
     env: manager.env,
     recordPackages: manager.record,

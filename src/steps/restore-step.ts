@@ -79,6 +79,8 @@ function planEntry(entry: RecordEntry, input: RestoreStepInput, part: () => Part
       return planSwap(entry);
     case 'packages':
       return planPackages(entry, input);
+    case 'folders':
+      return { summary: 'forget what folders of a cluster held', actions: [] };
   }
 }
 

@@ -12,19 +12,29 @@ already is left alone, and \`--dry-run\` shows every change with its difference.
 - A file that was **edited since** is kept and named. Where it had another content before the installer came, that lies beside
   it as \`FILE.before-installer\`. Of /etc/hosts, /etc/fstab and /etc/selinux/config only the installer's part is taken out.
 - A kernel parameter, or a service, that somebody set anew since is kept and named, too.
-- A setting that is taken out of the cluster file stays in force until the host is restored.
+- A setting that is taken out of the cluster file stays in force until the host is restored, and \`diff\` does not tell of it: plans
+  look at what the file asks for, and whoever takes a setting out may want the host left as it is. To have it undone, set it to what
+  it should be, or run \`restore-host\` before the cluster is made.
 - \`restore-host\` refuses a host on which the cluster still stands.
+- What the container runtime and Kubernetes are installed over is in the record, too: programs in /usr/local, plugins in
+  /opt/cni/bin, /etc/crictl.yaml, configuration of containerd, units and their states. A program that stood there is kept by a
+  second name for the same file, so it takes no space, or by a copy where /var/lib is another file system. A containerd
+  that was there runs, and is enabled, as it was; images that were pulled into it stay.
+- \`reset\` empties the folders of etcd, kubelet, containerd and network plugins of all that came since the host was prepared. What was in them
+  before stays, and so does what somebody mounted there: mount points and links to folders are emptied and stay, and disks below them keep
+  what they hold.
 
 ## The record
 
 The record is made for reading: \`cat /var/lib/installer/before/*/entry\` shows all of it. Each thing has a folder, named for
-its kind and path: \`file:etc:fstab\`, \`value:proc:sys:vm:max_map_count\`, \`unit:firewalld.service\`, \`module:br_netfilter\`, \`swap\`, \`packages\`.
+its kind and path: \`file:etc:fstab\`, \`value:proc:sys:vm:max_map_count\`, \`unit:firewalld.service\`, \`module:br_netfilter\`, \`swap\`, \`packages\`, \`folders\`.
 
 | File | What it holds |
 | --- | --- |
 | \`entry\` | lines \`key=value\`: order, kind, path or unit, what it was (\`was\`), and commands that make a change count (\`after\`) |
 | \`content\` | the file as it was, with its mode, owner and dates |
 | \`written\` | what the installer wrote: a line for each state, the sha256 of a file |
+| \`entry\` of \`folders\` | folders of a cluster's programs that were there (\`there\`, with mode and owner), and what they held (\`keep\`; \`whole\`: with all that is in it) |
 | \`added\` | of packages: the names of those that came with an installation |
 
 ## The changes

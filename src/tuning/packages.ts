@@ -44,7 +44,7 @@ export const packages: Tuning = {
   setting: 'packages, installTools',
   byDefault: 'packages of tools that nothing works without, where they are missing',
   change:
-    'installs packages with apt-get, dnf, yum or zypper, as a transient unit that a broken connection does not end',
+    'installs packages with apt-get, dnf, yum or zypper, as a transient unit that a broken connection does not end; where that would take a package of the host away or replace it by another, nothing is installed, and the run ends and names it',
   why: 'kubeadm, kubelet and the installer call these tools on the host',
   source: 'kubeadm preflight: FileExisting; host requirements of the guides, tools-present',
   undo: 'packages that came by it, those that they needed included, are removed with their configuration; all of them stay, and the run says why, where something else needs one of them by now',

@@ -41,12 +41,13 @@ export function clusterCreatePhases(
   limiter: Limiter,
   runId: string,
   kubeconfigFile: string,
+  prechecks: Phase<Cluster> = runPrechecks,
 ): readonly Phase<Cluster>[] {
   return [
     connect(limiter),
     gatherFacts,
     probePeers,
-    runPrechecks,
+    prechecks,
     prepareHosts,
     installRuntime,
     installKubernetes,

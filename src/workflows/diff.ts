@@ -1,4 +1,5 @@
 import { exitCodes, type ExitCode } from '../errors.ts';
+import { tellPrechecks } from '../phases/run-prechecks.ts';
 import type { Emitter } from '../report/emitter.ts';
 import { loadClusterConfig } from '../spec/load.ts';
 import { clusterCreatePhases } from './cluster-create.ts';
@@ -15,7 +16,10 @@ export interface DiffInput {
   readonly bundle?: BundleUse;
 }
 
-/** What cluster-create would do, as an answer: exit code 0 where that is nothing, 6 where it is something. */
+/**
+ * What cluster-create would do, as an answer: exit code 0 where that is nothing, 6 where it is something. What it would not get
+ * past (a finding that is an error) is a difference, too, and does not keep the others from being shown.
+ */
 export async function runDiff(
   options: DiffInput,
   emitter: Emitter,
@@ -23,12 +27,13 @@ export async function runDiff(
 ): Promise<{ exitCode: ExitCode }> {
   const { configFile, runId } = options;
   const config = await loadClusterConfig(configFile);
-  let differs = false;
+  const found = { differs: false, errors: false };
   const watching: Emitter = {
     ...emitter,
     emit(body) {
       // A plan that is deferred is one that something is missing for.
-      if (body.type === 'step.planned') differs ||= body.changes.length > 0 || body.deferredUntil !== undefined;
+      if (body.type === 'step.planned') found.differs ||= body.changes.length > 0 || body.deferredUntil !== undefined;
+      if (body.type === 'check.finding') found.errors ||= body.severity === 'error' && !body.ignored;
       emitter.emit(body);
     },
   };
@@ -37,20 +42,29 @@ export async function runDiff(
     {
       name: 'diff',
       phases: (limiter, kubeconfigFile) =>
-        clusterCreatePhases(limiter, runId, kubeconfigFile).filter(
+        clusterCreatePhases(limiter, runId, kubeconfigFile, tellPrechecks).filter(
           (phase) => phase.scope === 'host' || phase.runsOnDryRun,
         ),
       next: (status) =>
-        status === 'ok' && differs ? [`installer cluster-create ${sameInput(options)}   # brings it back`] : [],
+        status === 'ok' && (found.differs || found.errors)
+          ? [
+              `installer cluster-create ${sameInput(options)}   # ${found.errors ? 'once the errors above are mended, ' : ''}brings it back`,
+            ]
+          : [],
     },
     watching,
     signal,
   );
-  return { exitCode: diffExitCode(exitCode, differs) };
+  return { exitCode: diffExitCode(exitCode, found.differs || found.errors) };
 }
 
-/** Nothing is ever partly done by a look: where a host could not be compared, the comparison failed. */
+/**
+ * A difference that was seen is one, also where something else could not be compared. Nothing is ever partly done by a look: where
+ * nothing was seen and something not compared, the comparison failed.
+ */
 export function diffExitCode(exitCode: ExitCode, differs: boolean): ExitCode {
-  if (exitCode === exitCodes.ok) return differs ? exitCodes.driftFound : exitCodes.ok;
-  return exitCode === exitCodes.partlyDone ? exitCodes.operationFailed : exitCode;
+  const isCompared = exitCode === exitCodes.ok;
+  const isPartlyCompared = exitCode === exitCodes.operationFailed || exitCode === exitCodes.partlyDone;
+  if (differs && (isCompared || isPartlyCompared)) return exitCodes.driftFound;
+  return isPartlyCompared ? exitCodes.operationFailed : exitCode;
 }

@@ -8,16 +8,12 @@ import type { LabHost } from '../lab/host.ts';
 import { labUp, type Lab } from '../lab/lab.ts';
 import { becomeSuse, becomeYumHost } from '../lab/rpm-variants.ts';
 import { installerBinary, startInstaller, type InstallerResult } from './installer.ts';
-import { packageStates, unownedFolders } from './rpm-ignored.ts';
+import { accounts, packageStates, unownedFolders } from './rpm-ignored.ts';
 import { describe, planned } from './stage.ts';
-import { compareAll, ignoredOnAnyHost, snapshotAll, writeVariant, type Ignored } from './support.ts';
+import { compareAll, ignoredOnAnyHost, snapshotAll, writeVariant } from './support.ts';
 
 const unavailable = labUnavailable();
 const title = unavailable === undefined ? 'zypper and yum' : `zypper and yum (skipped: ${unavailable})`;
-
-const accounts: readonly Ignored[] = [
-  { path: /^\/etc\/(passwd|shadow|group|gshadow|subuid|subgid)-?$/, reason: 'the account of chrony: rpm removes none' },
-];
 
 /** rpm1 is an openSUSE with zypper, rpm2 a CentOS with yum. */
 suite.skipIf(unavailable !== undefined)(title, { timeout: 300_000 }, () => {

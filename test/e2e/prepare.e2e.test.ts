@@ -8,6 +8,7 @@ import { cutPower, must } from '../lab/faults/index.ts';
 import type { LabHost } from '../lab/host.ts';
 import { labUp, type Lab } from '../lab/lab.ts';
 import type { FileRecord } from '../lab/snapshot.ts';
+import { fullSettings } from './full-settings.ts';
 import { installerBinary, startInstaller, type InstallerResult, type RunningInstaller } from './installer.ts';
 import { ignoredAfterRestore } from './prepare-ignored.ts';
 import { describe, errorCodes, planned, seconds } from './stage.ts';
@@ -92,24 +93,13 @@ systemctl start nftables`,
     const line = await readFile(join(host.root, 'etc/apt/sources.list'), 'utf8');
     const [, key = '', url, suite, component] = /signed-by=(\S+)\] (\S+) (\S+) (\S+)/.exec(line) ?? [];
     await copyFile(join(host.root, key), join(lab.dir, 'repository.asc'));
-    settings = {
-      sysctl: { 'net.ipv4.tcp_keepalive_time': 600 },
-      firewall: 'disable',
-      ntp: { servers: ['10.0.0.1'] },
-      timeZone: 'Asia/Tokyo',
-      manageHostname: true,
-      limits: { openFiles: 65536 },
-      defaultTasksMax: 'infinity',
-      journald: { maxUse: '40M' },
-      unattendedUpgrades: 'disable',
-      transparentHugepages: 'never',
-      coreDumps: 'disable',
-      packages: ['jq', 'psmisc'],
-      packageRepositories: {
-        exclusive: true,
-        repositories: [{ name: 'site', url, suites: [suite], components: [component], keyFile: './repository.asc' }],
-      },
-    };
+    settings = fullSettings({
+      name: 'site',
+      url,
+      suites: [suite],
+      components: [component],
+      keyFile: './repository.asc',
+    });
   }
 
   function start(...args: readonly string[]): RunningInstaller {

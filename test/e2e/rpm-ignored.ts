@@ -21,3 +21,7 @@ export const unownedFolders: readonly Ignored[] = [
     reason: 'folders of chrony, which Debian makes for other programs, too',
   },
 ];
+
+export const accounts: readonly Ignored[] = [
+  { path: /^\/etc\/(passwd|shadow|group|gshadow|subuid|subgid)-?$/, reason: 'the account of chrony: rpm removes none' },
+];

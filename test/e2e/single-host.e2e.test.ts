@@ -9,6 +9,7 @@ import type { LabHost } from '../lab/host.ts';
 import { labUp, type Lab } from '../lab/lab.ts';
 import { waitUntil } from '../lab/waiting.ts';
 import { installerBinary, startInstaller, type InstallerResult } from './installer.ts';
+import { installOwnContainerd } from './own-things.ts';
 import { describe, planned, seconds } from './stage.ts';
 
 /** One host that is control plane and worker at once: what does not need three of them. */
@@ -207,22 +208,3 @@ suite.skipIf(unavailable !== undefined)(title, { timeout: 300_000 }, () => {
     expect(nodes).toMatch(/^node1\s+Ready\s+control-plane,worker/);
   });
 });
-
-/** What a distribution's package would leave: containerd and runc in /usr/bin, a unit, and a configuration of the owner's. */
-async function installOwnContainerd(host: LabHost, mirror: string): Promise<void> {
-  const base = `http://${mirror}:8080/github.com`;
-  const unit =
-    '[Service]\nType=notify\nExecStart=/usr/bin/containerd\nDelegate=yes\nKillMode=process\n[Install]\nWantedBy=multi-user.target\n';
-  await must(
-    host,
-    `set -e
-curl -fsSL ${base}/containerd/containerd/releases/download/v2.2.3/containerd-2.2.3-linux-amd64.tar.gz | tar -xz -C /usr
-curl -fsSL -o /usr/bin/runc ${base}/opencontainers/runc/releases/download/v1.4.3/runc.amd64
-chmod 755 /usr/bin/runc
-mkdir -p /etc/containerd
-printf 'version = 3\\n# of the owner\\n' >/etc/containerd/config.toml
-printf '${unit.replaceAll('\n', '\\n')}' >/lib/systemd/system/containerd.service
-systemctl daemon-reload
-systemctl --quiet enable --now containerd`,
-  );
-}

@@ -20,7 +20,7 @@ export const ignoredOnAnyHost: readonly Ignored[] = [
   { path: /^\/var\/log\/(wtmp|btmp|lastlog)$/, reason: 'records of logins, which sshd writes' },
   { path: /^\/var\/lib\/systemd\/timers\//, reason: 'when a timer of the system last ran' },
   { path: /^\/var\/lib\/systemd\/(timesync|random-seed|catalog)/, reason: 'state of systemd itself' },
-  { path: /^\/var\/tmp\/systemd-private-/, reason: 'folders of services for temporary files, new with each boot' },
+  { path: /^\/(var\/)?tmp\/systemd-private-/, reason: 'folders of services for temporary files, new with each boot' },
   { path: /^\/var\/lib\/private$/, reason: 'systemd makes it for services with a user of their own' },
   {
     path: /^\/var\/backups\/(dpkg|alternatives|apt)\./,

@@ -149,7 +149,7 @@ export function labHost(paths: LabPaths, identity: HostIdentity, rootfs: () => P
       await removeRoot(root);
       await boot();
     },
-    snapshotFiles: () => snapshotFiles(root),
+    snapshotFiles: async () => snapshotFiles(root, (await leader())?.pid),
   };
 }
 

@@ -24,10 +24,18 @@ export interface SnapshotDifference {
 const volatile = ['proc', 'sys', 'dev', 'run', 'tmp'];
 
 /**
- * Everything below a host's root by absolute path, without /proc, /sys, /dev, /run and /tmp. Read from outside, so it works on
- * a host that is off, and what is only mounted inside is not seen.
+ * Everything below a host's root by absolute path, without /proc, /sys, /dev and /run. Read from outside, so it works on a host
+ * that is off, and what is only mounted inside is not seen, but for /tmp of a host that runs: `leader` is its init.
  */
-export async function snapshotFiles(root: string): Promise<Map<string, FileRecord>> {
+export async function snapshotFiles(root: string, leader?: number): Promise<Map<string, FileRecord>> {
+  const files = await snapshotTree(root);
+  if (leader === undefined) return files;
+  // A memory file system of the host's own.
+  const temporary = await snapshotTree(`/proc/${leader}/root/tmp`);
+  return new Map([...files, ...[...temporary].map(([path, record]) => [`/tmp${path}`, record] as const)]);
+}
+
+async function snapshotTree(root: string): Promise<Map<string, FileRecord>> {
   const skip = volatile.flatMap((name) => ['-path', `${root}/${name}`, '-o']).slice(0, -1);
   const find = ['find', root, '-mindepth', '1', '-xdev', '(', ...skip, ')', '-prune', '-o'];
   const listing = await list([...find, '-printf', String.raw`%P\0%y\0%m\0%U:%G\0%s\0%T@\0%l\0`]);

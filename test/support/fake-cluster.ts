@@ -67,6 +67,7 @@ function actAsKernel(host: FakeHost): void {
   host.on('swapoff -a', () => (host.write('/proc/swaps', 'Filename\tType\tSize\tUsed\tPriority\n'), ''));
   host.on('swapon /swap.img', () => (host.write('/proc/swaps', bareFiles['/proc/swaps'] ?? ''), ''));
   host.on('systemctl', '');
+  host.on(/^systemctl stop \S+\.service$/, ([, , unit = '']) => (host.systemctl('stop', unit), ''));
   host.on('rm -f', ([, , ...paths]) => (paths.forEach((path) => host.files.delete(path)), ''));
   // The folders of this model exist only through their files: there are no empty ones.
   host.on(/^find \S+ -type d -empty -delete$/, '');
@@ -125,8 +126,12 @@ function actAsKubeadm(host: FakeHost, cluster: FakeCluster): void {
     becomeNode('/run/installer/kubeadm-join.yaml');
     return '';
   });
-  host.on('/bin/sh -c if command -v kubeadm', () => {
-    for (const path of host.files.keys()) if (path.startsWith('/etc/kubernetes/')) host.files.delete(path);
+  host.on('/bin/sh -c systemctl stop kubelet.service', ([, , script = '']) => {
+    host.systemctl('stop', 'kubelet.service');
+    if (script.includes('rm -f /etc/kubernetes/'))
+      for (const path of host.files.keys())
+        if (/^\/(etc\/kubernetes\/(manifests|pki|[a-z-]+\.conf)|var\/lib\/(etcd|kubelet))/.test(path))
+          host.files.delete(path);
     return '';
   });
 }

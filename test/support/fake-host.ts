@@ -132,6 +132,10 @@ export function createFakeHost(name: string, model: FakeModel = {}): FakeHost {
       const seen = record.seen();
       return seen === undefined ? { state: 'absent' } : { state: 'present', value: seen };
     }
+    if (query.kind === 'trees') {
+      const left = query.paths.filter((folder) => [...files.keys()].some((path) => path.startsWith(`${folder}/`)));
+      return { state: 'present', value: { left, mounted: [] } };
+    }
     const key = query.kind === 'file' ? query.path : query.kind === 'service' ? query.unit : query.name;
     const reason = unreadable.get(key);
     if (reason !== undefined) return { state: 'unknown', reason };
@@ -187,7 +191,12 @@ export function createFakeHost(name: string, model: FakeModel = {}): FakeHost {
         return ok;
       case 'long':
         return action.commands.map((argv) => run(argv)).find(({ exitCode }) => exitCode !== 0) ?? ok;
-      case 'unmount-below':
+      case 'unmount':
+        return ok;
+      case 'clear':
+        if (action.onlyEmpty !== true)
+          for (const folder of action.paths)
+            for (const path of files.keys()) if (path.startsWith(`${folder}/`)) files.delete(path);
         return ok;
       case 'wait': {
         const { exitCode, output } = run(action.argv);

@@ -3,6 +3,7 @@ import { hostPaths } from '../../src/ops/host-paths.ts';
 import type { Action } from '../../src/ops/action.ts';
 import {
   fileEntryId,
+  foldersEntryId,
   moduleEntryId,
   packagesEntryId,
   swapEntryId,
@@ -25,6 +26,7 @@ interface Kept {
     | { kind: 'unit'; unit: string; was: UnitState }
     | { kind: 'module'; module: string }
     | { kind: 'swap'; devices: string[] }
+    | { kind: 'folders' }
     | { kind: 'packages'; before: ReadonlySet<string> };
   readonly written: Set<string>;
 }
@@ -110,6 +112,8 @@ export function createFakeRecord(
         }));
         return { ...base, kind: 'swap', devices };
       }
+      case 'folders':
+        return { ...base, kind: 'folders' };
       case 'packages': {
         const added = [...packages].filter((name) => !thing.before.has(name));
         return { ...base, kind: 'packages', added, objections: added.length === 0 ? [] : objections() };
@@ -148,6 +152,7 @@ export function createFakeRecord(
           add(valueEntryId(path), () => ({ kind: 'value', path, was: valueOf(path) ?? '' }), value);
       if (action.kind === 'record' && action.thing.kind === 'swap')
         add(swapEntryId, () => ({ kind: 'swap', devices: swapDevices() }));
+      if (action.kind === 'record' && action.thing.kind === 'folders') add(foldersEntryId, () => ({ kind: 'folders' }));
       if (action.kind === 'record' && action.thing.kind === 'module') {
         const { module } = action.thing;
         add(moduleEntryId(module), () => ({ kind: 'module', module }));

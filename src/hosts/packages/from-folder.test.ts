@@ -27,6 +27,11 @@ it.each([dnf, yum])('$name reads the folder alone', (manager) => {
 
   const refresh = [manager.name, ...options, ...manager.refresh.slice(1)];
   expect(fromFolder(manager, folder)?.refresh.slice(4)).toEqual(refresh);
+  expect(fromFolder(manager, folder)?.rehearsal?.try(['jq'])).toEqual([
+    manager.name,
+    ...options,
+    ...(manager.rehearsal?.try(['jq']).slice(1) ?? []),
+  ]);
   expect(folderLayout(manager.name, folder).file).toBe('/run/x/repos/bundle.repo');
 });
 

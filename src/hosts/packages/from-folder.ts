@@ -10,16 +10,18 @@ const again = 'n=0; until "$@"; do s=$?; n=$((n + 1)); [ "$n" -lt 3 ] || exit "$
 export function fromFolder(manager: PackageManager, folder: string): PackageManager | undefined {
   const options = optionsOf(manager.name, folder);
   if (options === undefined) return undefined;
-  const withOptions = ([program = '', ...rest]: readonly string[]): string[] => [
-    ...['sh', '-c', again, 'sh'],
-    ...[program, ...options, ...rest],
-  ];
+  const { rehearsal } = manager;
+  const withOptions = ([program = '', ...rest]: readonly string[]): string[] => [program, ...options, ...rest];
+  const tryAgain = (command: readonly string[]): string[] => ['sh', '-c', again, 'sh', ...withOptions(command)];
   return {
     ...manager,
     // The repository answers on the host itself: no proxy leads there.
     env: { ...manager.env, no_proxy: '127.0.0.1' },
-    refresh: withOptions(manager.refresh),
-    install: (names) => withOptions(manager.install(names)),
+    refresh: tryAgain(manager.refresh),
+    install: (names) => tryAgain(manager.install(names)),
+    ...(rehearsal === undefined
+      ? {}
+      : { rehearsal: { ...rehearsal, try: (names) => withOptions(rehearsal.try(names)) } }),
   };
 }
 

@@ -8,6 +8,8 @@ import {
 } from './package-manager.ts';
 import { zypper } from './zypper.ts';
 
+export { refuseRemovals } from './rehearsal.ts';
+
 export { packageManagerNames, type PackageManager, type PackageSource };
 
 const managers: Readonly<Record<PackageManagerName, PackageManager>> = { 'apt-get': apt, dnf, yum, zypper };

@@ -17,8 +17,20 @@ export interface PackageManager {
   /** Brings the index of the repositories up to date. */
   readonly refresh: readonly string[];
   install(names: readonly string[]): readonly string[];
+  /** Absent where the installation itself refuses to take packages away. */
+  readonly rehearsal?: Rehearsal;
   /** Removes these packages with their configuration, and nothing besides. */
   remove(names: readonly string[]): readonly string[];
+}
+
+/** An installation that is tried out without being done. */
+export interface Rehearsal {
+  /** Says what an installation would do. */
+  try(names: readonly string[]): readonly string[];
+  /** For sed -n: prints, of what that says, the names of packages that it would take away or make older. */
+  readonly removed: string;
+  /** For grep: a line that is said only where it is known what would be done. */
+  readonly proof: string;
 }
 
 /** How packages come to a host. */

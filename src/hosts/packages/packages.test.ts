@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { choosePackageManager, packageManagerNames, type PackageManager } from './index.ts';
+import { choosePackageManager, packageManagerNames, refuseRemovals, type PackageManager } from './index.ts';
 
 function managerNamed(name: string): PackageManager {
   const manager = choosePackageManager(packageManagerNames, new Set([name]));
@@ -39,6 +39,17 @@ describe('a package manager', () => {
     expect(manager.remove(['socat', '/x']).join(' ')).toBe(remove);
     expect(manager.record.tryRemoval.join(' ')).toBe(tryRemoval);
     expect(manager.findInstalled(['a', 'b']).slice(-2)).toEqual(['a', 'b']);
+  });
+
+  it.each([
+    ['apt-get', undefined],
+    ['dnf', 'dnf --assumeno --setopt=install_weak_deps=False install jq'],
+    ['yum', 'yum --assumeno install jq'],
+    ['zypper', 'zypper --non-interactive --xmlout install --dry-run --no-recommends --auto-agree-with-licenses jq'],
+  ])('%s is asked before whether something would go, where it does not refuse that by itself', (name, tried) => {
+    const [argv] = refuseRemovals(managerNamed(name), ['jq']);
+
+    expect(argv?.slice(6).join(' ')).toBe(tried);
   });
 
   it('is the first that the distribution uses of those that are there', () => {

@@ -27,5 +27,21 @@ export const zypper: PackageManager = {
     '--auto-agree-with-licenses',
     ...names,
   ],
+  rehearsal: {
+    try: (names) => [
+      'zypper',
+      '--non-interactive',
+      '--xmlout',
+      'install',
+      '--dry-run',
+      '--no-recommends',
+      '--auto-agree-with-licenses',
+      ...names,
+    ],
+    removed: ['remove', 'downgrade']
+      .map((what) => `/<to-${what}>/,/<\\/to-/s/.*<solvable .* name="\\([^"]*\\)".*/\\1/p`)
+      .join('\n'),
+    proof: '^<install-summary\\|Nothing to do',
+  },
   remove: (names) => ['rpm', '-e', ...names],
 };
