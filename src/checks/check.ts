@@ -1,10 +1,13 @@
 import { renderEvidence, type EvidenceSource } from '../hosts/evidence.ts';
 import type { Cluster, Member } from '../kubernetes/cluster.ts';
 import type { Severity } from '../report/events.ts';
+import { checkThresholds, type ChecksConfig } from '../spec/config.ts';
 
 export interface Finding {
   readonly check: string;
   readonly severity: Severity;
+  /** Nothing was judged: what was to be read, measured or tried could not be. */
+  readonly isUnchecked: boolean;
   /** Absent where the finding is about several hosts at once. */
   readonly host?: string;
   /** What is wrong, one line. */
@@ -27,6 +30,7 @@ export interface Found {
   readonly title?: string;
   readonly expected?: string;
   readonly severity?: Severity;
+  readonly isUnchecked?: boolean;
   readonly remedy?: string;
   /** Where not all that the check reads tells it. */
   readonly reads?: Reads;
@@ -36,12 +40,15 @@ export interface Found {
   readonly seen?: string;
 }
 
+export type Thresholds = ChecksConfig['thresholds'];
+
 interface CheckBase {
   /** Stable: users name it with --ignore-check. States the requirement. */
   readonly id: string;
   readonly title: string;
   readonly severity: Severity;
-  readonly expected: string;
+  /** Where numbers of the cluster file are compared with, made of those that are in force. */
+  readonly expected: string | ((thresholds: Thresholds) => string);
   readonly remedy: string;
   /** Where the requirement comes from: a document, a preflight of kubeadm, a measurement. */
   readonly source: string;
@@ -81,11 +88,17 @@ export function runChecks(checks: readonly Check[], cluster: Cluster): Finding[]
   );
 }
 
+/** What a check expects: with the numbers that hold where the cluster file says nothing, or with those of a file. */
+export function expectedOf({ expected }: Check, thresholds: Thresholds = checkThresholds): string {
+  return typeof expected === 'string' ? expected : expected(thresholds);
+}
+
 /** What could not be read for want of root is neither good nor bad. */
 export const notChecked: Found = {
   title: 'Not checked',
   actual: 'not checked: only root can read it',
   severity: 'info',
+  isUnchecked: true,
   remedy: 'run the precheck with an account that is root or may use sudo',
   reads: ['account'],
 };
@@ -94,14 +107,15 @@ function lookAt(check: HostCheck, member: Member, cluster: Cluster): readonly Fo
   return check.needsRoot === true && !member.facts.isRoot ? [notChecked] : check.run(member, cluster);
 }
 
-function toFinding(check: Check, found: Found & { readonly host?: string }, { members }: Cluster): Finding {
+function toFinding(check: Check, found: Found & { readonly host?: string }, { members, config }: Cluster): Finding {
   const member = members.find(({ config }) => config.name === found.host);
   return {
     check: check.id,
     severity: found.severity ?? check.severity,
+    isUnchecked: found.isUnchecked ?? false,
     ...(found.host === undefined ? {} : { host: found.host }),
     title: found.title ?? check.title,
-    expected: found.expected ?? check.expected,
+    expected: found.expected ?? expectedOf(check, config.spec.checks.thresholds),
     actual: found.actual,
     evidence: renderEvidence({ ...found, reads: found.reads ?? check.reads }, member?.facts.evidence),
     remedy: found.remedy ?? check.remedy,

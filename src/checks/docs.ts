@@ -1,5 +1,5 @@
 import { evidenceLimit, sourceName } from '../hosts/evidence.ts';
-import type { Check } from './check.ts';
+import { expectedOf, type Check } from './check.ts';
 import type { NotMade } from './not-made.ts';
 
 const introduction = `# Checks
@@ -8,7 +8,8 @@ What a host must be. \`installer precheck -c FILE\` looks at all of it and chang
 at the same before anything else. All findings of all hosts come at once.
 
 - An **error** ends the run with exit code 3, a **warning** does so with \`precheck --strict\` only, and an **info** never does.
-- The severity below is the usual one. A check may find less: a value that could not be read is a warning.
+- The severity below is the usual one. A check may find less: a value that could not be read is a warning. \`spec.checks.severities\`
+  gives a check another one, for everything that it judged; what was not checked is an info.
 - \`--ignore-check ID\` reports the findings of a check and goes on. The checks that say so guard the data of another cluster
   and cannot be ignored.
 - What belongs to this very cluster is no leftover and no taken port.
@@ -47,7 +48,7 @@ function renderCheck(check: Check): string {
     '',
     `${check.title}: **${check.severity}**, scope ${check.scope}.${notes.map((note) => ` ${note}`).join('')}`,
     '',
-    `- Expected: ${check.expected}.`,
+    `- Expected: ${expectedOf(check)}.`,
     `- Read: ${check.reads.map((source) => `\`${sourceName(source)}\``).join(', ')}.`,
     `- Remedy: ${check.remedy}.`,
     `- Source: ${check.source}.`,

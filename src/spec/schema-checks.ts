@@ -59,7 +59,9 @@ export const checks = z.strictObject({
   severities: z
     .record(checkId, z.enum(['error', 'warning', 'info']))
     .default({})
-    .describe('What the findings of a check count as, in place of what they usually do.'),
+    .describe(
+      'What the findings of a check count as, in place of what they usually do; also those that prepare-hosts would mend, which are an info otherwise. What was not checked stays an info.',
+    ),
   thresholds: thresholds.prefault({}).describe('What the checks compare with.'),
   measure: z
     .array(z.enum(measurements))

@@ -1,4 +1,5 @@
 import type { Member } from '../../kubernetes/cluster.ts';
+import { inSeconds } from '../../lib/size.ts';
 import type { ClusterCheck } from '../check.ts';
 
 /** Each host's clock against the median of all: it was read half a round trip after the host was asked. */
@@ -7,7 +8,8 @@ export const clockInSync: ClusterCheck = {
   scope: 'cluster',
   title: 'A clock is off',
   severity: 'error',
-  expected: 'within 1 s of the median of all hosts; 10 s at most',
+  expected: ({ clockSkewMs }) =>
+    `within ${inSeconds(clockSkewMs)} of the median of all hosts; ${inSeconds(clockSkewMs * 10)} at most`,
   remedy: 'set up chrony or another time service on the host',
   source: 'Kubernetes, certificates and leases compare clocks; etcd, "Hardware recommendations"',
   reads: ['clock'],

@@ -137,6 +137,7 @@ function notTried(cluster: Cluster): Found[] {
         host: member.config.name,
         title: 'Not checked',
         severity: 'info',
+        isUnchecked: true,
         actual: `not checked: ${why}`,
         seen: why,
         remedy: 'nothing to do where the ports are known to be open; else install bash and systemd 230 or socat',

@@ -6,7 +6,8 @@ export const diskSpeed: HostCheck = {
   scope: 'host',
   title: 'The disk of etcd is slow',
   severity: 'warning',
-  expected: 'of a hundred small synchronous writes where etcd will be, 99 take less than 10 ms each',
+  expected: ({ fsyncMs }) =>
+    `of a hundred small synchronous writes where etcd will be, 99 take less than ${fsyncMs} ms each`,
   remedy:
     'give /var/lib/etcd a disk of its own, best an SSD; ignore the check (spec.checks.ignore) to have nothing written',
   source: 'etcd, "Hardware recommendations": the 99th percentile of fdatasync below 10 ms; host requirements',

@@ -7,8 +7,8 @@ export const bandwidth: HostCheck = {
   scope: 'host',
   title: 'The way to another host is narrow',
   severity: 'warning',
-  expected:
-    'at least 1000 Mbit/s to the next host of the file while all send at once; measured where spec.checks.measure has bandwidth',
+  expected: ({ bandwidthMbits }) =>
+    `at least ${bandwidthMbits} Mbit/s to the next host of the file while all send at once; measured where spec.checks.measure has bandwidth`,
   remedy: 'look for a link that came up with a lower speed (ethtool), a shaper, or a switch that is too small',
   source: 'host requirements: at least 1 Gbit/s between hosts',
   reads: ['bandwidthProbe'],
@@ -18,7 +18,13 @@ export const bandwidth: HostCheck = {
     const { to, mbits } = measured;
     if (mbits === undefined)
       return [
-        { title: 'Not measured', actual: `not measured: ${to} was not reached`, severity: 'info', remedy: notThere },
+        {
+          title: 'Not measured',
+          actual: `not measured: ${to} was not reached`,
+          severity: 'info',
+          isUnchecked: true,
+          remedy: notThere,
+        },
       ];
     const actual = `${mbits.toFixed(0)} Mbit/s to ${to}`;
     return mbits >= cluster.config.spec.checks.thresholds.bandwidthMbits ? [] : [{ actual, seen: actual }];
@@ -30,8 +36,8 @@ export const diskIops: HostCheck = {
   scope: 'host',
   title: 'The disk makes few writes a second',
   severity: 'warning',
-  expected:
-    'at least 500 writes of 4 KiB a second, one after the other at random places and past the cache; measured where spec.checks.measure has disk',
+  expected: ({ diskIops }) =>
+    `at least ${diskIops} writes of 4 KiB a second, one after the other at random places and past the cache; measured where spec.checks.measure has disk`,
   remedy: 'give /var/lib/containerd a faster disk, best an SSD; look for a limit of the hypervisor or the cloud',
   source: 'host requirements: more than 500 IOPS',
   reads: ['diskProbe'],
@@ -47,8 +53,8 @@ export const diskThroughput: HostCheck = {
   scope: 'host',
   title: 'The disk writes slowly',
   severity: 'warning',
-  expected:
-    'at least 200 MB/s, written past the cache where images will lie; measured where spec.checks.measure has disk',
+  expected: ({ diskMBs }) =>
+    `at least ${diskMBs} MB/s, written past the cache where images will lie; measured where spec.checks.measure has disk`,
   remedy: 'give /var/lib/containerd a faster disk; look for a limit of the hypervisor or the cloud',
   source: 'host requirements: more than 200 MB/s',
   reads: ['diskProbe'],

@@ -8,7 +8,7 @@ export const cpu: HostCheck = {
   scope: 'host',
   title: 'Too few CPU cores',
   severity: 'error',
-  expected: 'at least 2 cores on a control plane',
+  expected: ({ cpuCores }) => `at least ${cpuCores} cores on a control plane`,
   remedy: 'give the host more cores',
   source: 'kubeadm preflight: NumCPU (ControlPlaneNumCPU)',
   reads: ['cpus'],
@@ -25,7 +25,8 @@ export const memory: HostCheck = {
   scope: 'host',
   title: 'Too little memory',
   severity: 'error',
-  expected: 'at least 1700 MiB on a control plane, 700 MiB on a worker',
+  expected: ({ controlPlaneMemoryMiB, workerMemoryMiB }) =>
+    `at least ${controlPlaneMemoryMiB} MiB on a control plane, ${workerMemoryMiB} MiB on a worker`,
   remedy: 'give the host more memory',
   source: 'kubeadm preflight: Mem (ControlPlaneMem, 1700 MB)',
   reads: ['meminfo'],
