@@ -1,7 +1,9 @@
 import { renderEvidence, type EvidenceSource } from '../hosts/evidence.ts';
 import type { Cluster, Member } from '../kubernetes/cluster.ts';
 import type { Severity } from '../report/events.ts';
+import { createProspects } from '../tuning/prospects.ts';
 import { checkThresholds, type ChecksConfig } from '../spec/config.ts';
+import { settleMended } from './mended.ts';
 
 export interface Finding {
   readonly check: string;
@@ -42,6 +44,9 @@ export interface Found {
 
 export type Thresholds = ChecksConfig['thresholds'];
 
+/** A finding of one host, or of several at once where there is none. */
+export type FoundOn = Found & { readonly host?: string };
+
 interface CheckBase {
   /** Stable: users name it with --ignore-check. States the requirement. */
   readonly id: string;
@@ -69,22 +74,29 @@ export interface HostCheck extends CheckBase {
 /** Compares hosts with each other. */
 export interface ClusterCheck extends CheckBase {
   readonly scope: 'cluster';
-  run(cluster: Cluster): readonly (Found & { readonly host?: string })[];
+  run(cluster: Cluster): readonly FoundOn[];
 }
 
 /** A requirement, as data. Checks never change anything; they see what gather-facts saw. */
 export type Check = HostCheck | ClusterCheck;
 
-/** All findings of all checks; a check that is ignored keeps its findings, as information. */
+/**
+ * All findings of all checks; a check that is ignored keeps its findings, as information. What prepare-hosts mends, because the
+ * cluster file says so, is information, too: the check is made a second time of hosts as they will be.
+ */
 export function runChecks(checks: readonly Check[], cluster: Cluster): Finding[] {
-  return checks.flatMap((check) =>
-    check.scope === 'host'
-      ? cluster.members.flatMap((member) =>
-          lookAt(check, member, cluster).map((found) =>
-            toFinding(check, { ...found, host: member.config.name }, cluster),
-          ),
-        )
-      : check.run(cluster).map((found) => toFinding(check, found, cluster)),
+  const prospects = createProspects(cluster);
+  return checks.flatMap((check) => {
+    const found = findWith(check, cluster);
+    const mended = settleMended(found, prospects, (other) => findWith(check, other));
+    return mended.map((each) => toFinding(check, each, cluster));
+  });
+}
+
+function findWith(check: Check, cluster: Cluster): readonly FoundOn[] {
+  if (check.scope === 'cluster') return check.run(cluster);
+  return cluster.members.flatMap((member) =>
+    lookAt(check, member, cluster).map((found) => ({ ...found, host: member.config.name })),
   );
 }
 
@@ -107,7 +119,7 @@ function lookAt(check: HostCheck, member: Member, cluster: Cluster): readonly Fo
   return check.needsRoot === true && !member.facts.isRoot ? [notChecked] : check.run(member, cluster);
 }
 
-function toFinding(check: Check, found: Found & { readonly host?: string }, { members, config }: Cluster): Finding {
+function toFinding(check: Check, found: FoundOn, { members, config }: Cluster): Finding {
   const member = members.find(({ config }) => config.name === found.host);
   return {
     check: check.id,

@@ -10,6 +10,7 @@ at the same before anything else. All findings of all hosts come at once.
 - An **error** ends the run with exit code 3, a **warning** does so with \`precheck --strict\` only, and an **info** never does.
 - The severity below is the usual one. A check may find less: a value that could not be read is a warning. \`spec.checks.severities\`
   gives a check another one, for everything that it judged; what was not checked is an info.
+- What the cluster file asks prepare-hosts to change (SELinux, swap, hostname, clock, …) is an info, and over when it is done.
 - \`--ignore-check ID\` reports the findings of a check and goes on. The checks that say so guard the data of another cluster
   and cannot be ignored.
 - What belongs to this very cluster is no leftover and no taken port.

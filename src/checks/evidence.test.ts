@@ -65,6 +65,8 @@ const sickCommands: Readonly<Record<string, CommandAnswer>> = {
   '/bin/sh -c for t in': '/opt/containerd\n/usr/bin/docker\n/usr/bin/unattended-upgrade\n',
   '/bin/sh -c ulimit -c': 'unlimited\n',
   '/bin/sh -c df -P': '/var/lib ftype=0\n',
+  '/bin/sh -c d=systemd': 'generated dev-zram0.swap\n',
+  '/bin/sh -c ours=': '',
   '/bin/sh -c can_load': 'overlay\n',
 };
 
@@ -196,7 +198,7 @@ describe('the evidence of findings', () => {
         "tmp-usable <- /proc/self/mounts: tmpfs /tmp tmpfs rw,noexec 0 0",
         "cgroup-version <- stat -f -c %T /sys/fs/cgroup: tmpfs",
         "runtime-usable <- containerd --version: containerd github.com/containerd/containerd 1.7.1 abc; command -v: /opt/containerd",
-        "swap-disabled <- /proc/swaps: /dev/sda2 partition 8388604 0 -2",
+        "swap-disabled <- /proc/swaps: /dev/sda2 partition 8388604 0 -2; systemctl show -p UnitFileState (units of swap): generated dev-zram0.swap",
         "selinux <- /sys/fs/selinux/enforce: 1",
         "firewall <- /etc/ufw/ufw.conf: ENABLED=yes",
         "sshd-usedns <- grep UseDNS /etc/ssh: UseDNS yes",

@@ -30,6 +30,8 @@ const shown = {
   systemd: /^systemd \d.*$/gm,
   cgroup: everything,
   swaps: /^(?!Filename).*\S.*$/gm,
+  fstab: /^\s*[^#\s]\S*\s+\S+\s+swap\b.*$/gm,
+  swapUnits: /^(enabled|generated) .*$/gm,
   resolvConf: /^\s*nameserver\s.*$/gm,
   resolvedConf: /^\s*nameserver\s.*$/gm,
   resolver: everything,
@@ -94,6 +96,7 @@ const names: Partial<Record<FactSource, string>> = {
   coreLimit: 'ulimit -c',
   missingFeatures: '/proc/filesystems, /proc/sys/net, modprobe -n',
   temporaryFolder: 'stat /tmp',
+  swapUnits: 'systemctl show -p UnitFileState (units of swap)',
   sysctlFiles: '/etc/sysctl.conf, /etc/sysctl.d',
   packageTrouble: 'dpkg --audit, apt-get --print-uris update, rpm -q',
 };

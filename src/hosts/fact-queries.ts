@@ -1,6 +1,8 @@
 import { hostPaths } from '../ops/host-paths.ts';
 import { commandQuery, fileQuery, type Query } from '../ops/query.ts';
 import { sysctlFilesQuery } from '../ops/sysctl-query.ts';
+import { swapUnitsQuery } from '../ops/swap-query.ts';
+import { ownTimeServersQuery } from '../ops/time-query.ts';
 import { toolsQuery } from '../ops/tools-query.ts';
 
 /** Tools that phases, kubeadm or kubelet call on a host; kubeadm's own preflight names most of them. */
@@ -63,6 +65,7 @@ export const factQueries = {
   cgroup: commandQuery(['stat', '-f', '-c', '%T', '/sys/fs/cgroup']),
   swaps: fileQuery('/proc/swaps'),
   fstab: fileQuery('/etc/fstab'),
+  swapUnits: swapUnitsQuery,
   resolvConf: fileQuery('/etc/resolv.conf'),
   // A name under .invalid cannot exist (RFC 6761): a resolver that works says so at once.
   resolver: commandQuery(['getent', 'ahosts', 'installer-resolver-check.invalid.'], { timeoutSeconds: 6 }),
@@ -104,6 +107,7 @@ export const factQueries = {
   apparmor: fileQuery('/sys/module/apparmor/parameters/enabled'),
   missingFeatures: commandQuery(['/bin/sh', '-c', missingFeatures]),
   sysctlFiles: sysctlFilesQuery,
+  ownTimeServers: ownTimeServersQuery,
   packageTrouble: commandQuery(['/bin/sh', '-c', packageTrouble]),
   // Last: with the first one it tells how much of the round trip was the way there and back.
   clockAtEnd: commandQuery(['date', '-u', '+%s%3N']),

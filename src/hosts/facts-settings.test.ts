@@ -42,6 +42,9 @@ it('guesses nothing where nothing answers', async () => {
     mtus: new Map(),
     timeZone: undefined,
     hostsFile: [],
+    swapEntries: [],
+    swapUnits: [],
+    ownTimeServers: [],
     upstreamNameservers: undefined,
     selinuxEnforcing: false,
     firewall: undefined,
@@ -87,6 +90,29 @@ describe('what a host is set up for', () => {
       'systemd-resolved',
       { files: { '/run/systemd/resolve/resolv.conf': '# x\nnameserver 10.0.0.2\n' } },
       { upstreamNameservers: ['10.0.0.2'] },
+    ],
+    [
+      'swap of the next boot',
+      {
+        files: {
+          '/etc/fstab': '/dev/sda1 / ext4 defaults 0 1\n# /old none swap sw 0 0\n/swap.img  none\tswap sw 0 0\n',
+        },
+        commands: {
+          '/bin/sh -c d=systemd': 'generated dev-zram0.swap\nmasked dev-sdb.swap\nenabled zramswap.service\n',
+        },
+      },
+      {
+        swapEntries: ['/swap.img none swap sw 0 0'],
+        swapUnits: [
+          { unit: 'dev-zram0.swap', state: 'generated' },
+          { unit: 'zramswap.service', state: 'enabled' },
+        ],
+      },
+    ],
+    [
+      'time servers of ours',
+      { commands: { '/bin/sh -c ours=': '10.0.0.1\n10.0.0.2\n' } },
+      { ownTimeServers: ['10.0.0.1', '10.0.0.2'] },
     ],
     ['SELinux enforcing', { files: { '/sys/fs/selinux/enforce': '1' } }, { selinuxEnforcing: true }],
     ['SELinux permissive', { files: { '/sys/fs/selinux/enforce': '0' } }, { selinuxEnforcing: false }],

@@ -1,4 +1,6 @@
+import { swapEntriesOf } from '../ops/fstab.ts';
 import type { Answers } from '../ops/query.ts';
+import { parseSwapUnits, type SwapUnit } from '../ops/swap-query.ts';
 import { factQueries as q, probedUnits } from './fact-queries.ts';
 import { commandText, fileText } from './seen-text.ts';
 
@@ -28,6 +30,12 @@ export interface SettingsFacts {
   /** By interface, in bytes. */
   readonly mtus: ReadonlyMap<string, number>;
   readonly timeZone: TimeZone | undefined;
+  /** Lines of /etc/fstab that turn swap on at boot, blanks single. */
+  readonly swapEntries: readonly string[];
+  /** Units that turn swap on at boot, but those of /etc/fstab. */
+  readonly swapUnits: readonly SwapUnit[];
+  /** Time servers that the installer gave the host; none where it did not. */
+  readonly ownTimeServers: readonly string[];
   readonly hostsFile: readonly HostsFileEntry[];
   /** Nameservers that systemd-resolved asks itself; undefined where it does not run. */
   readonly upstreamNameservers: readonly string[] | undefined;
@@ -76,6 +84,9 @@ export function parseSettings(seen: Answers): SettingsFacts {
     macAddresses: parseLinks(commandText(seen(q.links))),
     mtus: parseMtus(commandText(seen(q.links))),
     timeZone: parseTimeZone(commandText(seen(q.zoneOffset)), commandText(seen(q.zoneFile))),
+    swapEntries: swapEntriesOf(fileText(seen(q.fstab))),
+    swapUnits: parseSwapUnits(commandText(seen(q.swapUnits))),
+    ownTimeServers: linesOf(commandText(seen(q.ownTimeServers))),
     hostsFile: parseHostsFile(fileText(seen(q.hostsFile))),
     upstreamNameservers: resolved.state === 'present' ? parseNameservers(fileText(resolved)) : undefined,
     selinuxEnforcing: fileText(seen(q.selinux)).trim() === '1',

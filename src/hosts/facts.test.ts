@@ -87,6 +87,7 @@ function host(
     'ls -1 /lib/modules': '6.8.0-40-generic\n',
     'head -n 1 /proc/modules': 'overlay 151552 0 - Live 0x0\n',
     'grep -E': '/dev/sda1 / ext4 rw,relatime 0 0\n',
+    '/bin/sh -c ours=': '',
     '/bin/sh -c if command -v apt-get': 'dpkg was interrupted\n',
     '/bin/sh -c grep -Hs': '/etc/sysctl.conf:vm.swappiness=10\n',
   };
@@ -120,7 +121,9 @@ describe('parseFacts', () => {
       systemdVersion: 255,
       cgroupVersion: 2,
       swaps: [],
-      fstab: '/dev/sda1 / ext4 defaults 0 1\n',
+      swapEntries: [],
+      swapUnits: [],
+      ownTimeServers: [],
       nameservers: ['10.0.0.2', 'fd00::53'],
       resolverMs: 20,
       tools: new Set(['curl', 'tar', 'ip']),

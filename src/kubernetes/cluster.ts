@@ -20,7 +20,12 @@ export interface Member {
 /** What a run knows of its cluster. Phases in front fill it, phases behind read it; nothing of it is kept after the run. */
 export interface Cluster {
   readonly config: ClusterConfig;
-  readonly options: { readonly verifyContent: boolean; readonly ignoreChecks: readonly string[] };
+  readonly options: {
+    readonly verifyContent: boolean;
+    readonly ignoreChecks: readonly string[];
+    /** Ids of phases that the user left out. */
+    readonly skipPhases?: readonly string[];
+  };
   /** What hosts get everything from; undefined where they fetch it themselves, as the cluster file says. */
   readonly supply: Supply | undefined;
   /** By name in the cluster file; filled by connect. */
@@ -76,6 +81,11 @@ export function createCluster(
 /** Of the command line and of the file. */
 export function ignoredChecks({ options, config }: Cluster): readonly string[] {
   return [...options.ignoreChecks, ...config.spec.checks.ignore];
+}
+
+/** False where hosts are left as they are by --skip-phase. */
+export function willPrepare({ options }: Cluster): boolean {
+  return options.skipPhases?.includes('prepare-hosts') !== true;
 }
 
 /** True where the host says that it belongs to this cluster: what is there then is no leftover and no taken port. */

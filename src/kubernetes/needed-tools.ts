@@ -1,6 +1,6 @@
 import type { Distro } from '../hosts/distros/index.ts';
 import type { HostSettingsConfig } from '../spec/config.ts';
-import type { Cluster, Member } from './cluster.ts';
+import { willPrepare, type Cluster, type Member } from './cluster.ts';
 import { distroOf, packageManagerOf } from './host-distro.ts';
 
 /** Tools that the phases, kubeadm and kubelet cannot do without. */
@@ -36,7 +36,8 @@ export function installableTools(member: Member, cluster: Cluster): ToolPackage[
   const wanted = cluster.config.spec.hostSettings.installTools;
   const distro = distroOf(member);
   const { tools } = member.facts;
-  if (wanted === 'none' || distro === undefined || packageManagerOf(member) === undefined) return [];
+  if (wanted === 'none' || !willPrepare(cluster) || distro === undefined || packageManagerOf(member) === undefined)
+    return [];
   const names = toolsToInstall(wanted).filter((tool) => !tools.has(tool));
   return packagesOfTools(distro, tools.has('curl') || tools.has('wget') ? names : [...names, 'curl']);
 }

@@ -370,6 +370,7 @@ describe('timeServersStep', () => {
     servers: ['a', 'b'],
     chrony,
     install: () => [installAction(dnf, 'c1', ['chrony'])],
+    isClockOff: false,
   });
 
   function host(has: 'chrony' | 'timesyncd' | 'neither'): FakeHost {
@@ -402,8 +403,23 @@ describe('timeServersStep', () => {
     expect(made.text(path)).toContain(text);
   });
 
+  it.each<['chrony' | 'timesyncd', string]>([
+    ['chrony', 'chronyc waitsync'],
+    ['timesyncd', 'timedatectl show-timesync'],
+  ])('with %s waits until a clock that is off is set', async (has, command) => {
+    const input = { id: 't', servers: ['a', 'b'], chrony, install: undefined };
+    const lastOf = async (isClockOff: boolean) =>
+      (await changesOn(host(has), timeServersStep({ ...input, isClockOff })))[0]?.actions.at(-1);
+
+    expect(await lastOf(false)).toMatchObject({ kind: 'service', do: 'restart' });
+    expect(await lastOf(true)).toMatchObject({
+      kind: 'run',
+      argv: ['/bin/sh', '-c', expect.stringContaining(command), 'sh', 'a', 'b'],
+    });
+  });
+
   it('refuses a host on which nothing can keep the time', async () => {
-    const alone = timeServersStep({ id: 't', servers: ['a'], chrony, install: undefined });
+    const alone = timeServersStep({ id: 't', servers: ['a'], chrony, install: undefined, isClockOff: false });
     expect(await planOn(host('neither'), alone)).toMatchObject({ code: 'NO_TIME_SERVICE' });
   });
 });

@@ -76,6 +76,10 @@ export const transparentHugepages: Tuning = {
       }),
     ];
   },
+  becomes(_, cluster) {
+    const wanted = settingsOf(cluster).transparentHugepages;
+    return wanted === undefined ? [] : [{ setting: 'transparentHugepages', facts: { transparentHugepages: wanted } }];
+  },
 };
 
 /** NodePorts of the API server, where nobody gave it others. */

@@ -46,6 +46,8 @@ export const selinux: Tuning = {
     const mode = settingsOf(cluster).selinux;
     return mode === 'leave' ? [] : [selinuxStep('selinux', mode)];
   },
+  becomes: (_, cluster) =>
+    settingsOf(cluster).selinux === 'leave' ? [] : [{ setting: 'selinux', facts: { selinuxEnforcing: false } }],
 };
 
 export const apparmor: Tuning = {

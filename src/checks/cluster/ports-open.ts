@@ -7,7 +7,7 @@ import { listenToolOf } from '../../kubernetes/probe-plan.ts';
 import type { ClusterCheck } from '../check.ts';
 import { willBeOpened } from '../host/security.ts';
 import { blame, namesOf, type FailedPair } from './blame.ts';
-import { clockOffsetMs } from './clock.ts';
+import { clockOffsetMs } from '../../kubernetes/clock.ts';
 
 type Found = ReturnType<ClusterCheck['run']>[number];
 

@@ -1,5 +1,6 @@
 import { opensFirewall } from '../../kubernetes/firewall-ports.ts';
 import type { HostCheck } from '../check.ts';
+import { willBeDone } from '../mended.ts';
 
 export const selinux: HostCheck = {
   id: 'selinux',
@@ -39,11 +40,7 @@ export const firewall: HostCheck = {
 };
 
 /** A finding that is over once prepare-hosts has done what the cluster file says. */
-export const willBeOpened = {
-  severity: 'info',
-  remedy:
-    'nothing to do: prepare-hosts opens the firewall of the host, or turns it off, as spec.hostSettings.firewall says',
-} as const;
+export const willBeOpened = { severity: 'info', remedy: willBeDone(['firewall']) } as const;
 
 export const apparmorUos: HostCheck = {
   id: 'apparmor-uos',
