@@ -103,7 +103,7 @@ describe('disk-quota', () => {
 });
 
 describe('what prepare-hosts would stop at', () => {
-  const late = '/etc/sysctl.d/99-site.conf:net.ipv4.ip_forward = 0\n';
+  const late = '/etc/sysctl.d/zzz-site.conf:net.ipv4.ip_forward = 0\n';
 
   it.each([
     ['no other file', '', '', []],
@@ -112,19 +112,21 @@ describe('what prepare-hosts would stop at', () => {
       late,
       '',
       [
-        'w1 error: Kubernetes needs net.ipv4.ip_forward = 1, but /etc/sysctl.d/99-site.conf, which is read later at boot, sets 0',
+        'w1 error: Kubernetes needs net.ipv4.ip_forward = 1, but /etc/sysctl.d/zzz-site.conf, which is read later at boot, sets 0',
       ],
     ],
-    ['the same, read before ours', late.replace('99', '10'), '', []],
+    ['the same, read before ours', late.replace('zzz', '99'), '', []],
     ['the same value', late.replace('= 0', '= 1'), '', []],
     ['a limit, which stays', '/etc/sysctl.d/99-site.conf:vm.max_map_count = 1\n', '', []],
-    ['our own file', '/etc/sysctl.d/90-installer.conf:net.ipv4.ip_forward = 0\n', '', []],
+    ['our own file', '/etc/sysctl.d/zz-installer.conf:net.ipv4.ip_forward = 0\n', '', []],
+    ['our own file of earlier versions', '/etc/sysctl.d/90-installer.conf:net.ipv4.ip_forward = 0\n', '', []],
+    ['sysctl.conf', '/etc/sysctl.conf:net.ipv4.ip_forward = 0\n', '', []],
     [
       'one that the cluster file asks for',
-      '/etc/sysctl.conf:vm.swappiness=60\n',
+      '/usr/lib/sysctl.d/zzz.conf:vm.swappiness=60\n',
       '  hostSettings: { sysctl: { vm.swappiness: "10" } }\n',
       [
-        'w1 error: the cluster file wants vm.swappiness = 10, but /etc/sysctl.conf, which is read later at boot, sets 60',
+        'w1 error: the cluster file wants vm.swappiness = 10, but /usr/lib/sysctl.d/zzz.conf, which is read later at boot, sets 60',
       ],
     ],
   ])('%s', (_name, sysctlFiles, spec, expected) => {

@@ -97,7 +97,7 @@ const names: Partial<Record<FactSource, string>> = {
   missingFeatures: '/proc/filesystems, /proc/sys/net, modprobe -n',
   temporaryFolder: 'stat /tmp',
   swapUnits: 'systemctl show -p UnitFileState (units of swap)',
-  sysctlFiles: '/etc/sysctl.conf, /etc/sysctl.d',
+  sysctlFiles: '/etc/sysctl.conf, sysctl.d of /etc, /run, /usr/local/lib, /usr/lib',
   packageTrouble: 'dpkg --audit, apt-get --print-uris update, rpm -q',
 };
 

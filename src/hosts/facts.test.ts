@@ -89,7 +89,7 @@ function host(
     'grep -E': '/dev/sda1 / ext4 rw,relatime 0 0\n',
     '/bin/sh -c ours=': '',
     '/bin/sh -c if command -v apt-get': 'dpkg was interrupted\n',
-    '/bin/sh -c grep -Hs': '/etc/sysctl.conf:vm.swappiness=10\n',
+    '/bin/sh -c set --': '/etc/sysctl.conf:vm.swappiness=10\n',
   };
   for (const [command, answer] of Object.entries({ ...usual, ...commands })) made.on(command, answer);
   return made;

@@ -131,7 +131,7 @@ describe('serviceStep', () => {
 });
 
 describe('sysctlStep', () => {
-  const path = '/etc/sysctl.d/90-installer.conf';
+  const path = '/etc/sysctl.d/zz-installer.conf';
   const settings: readonly SysctlSetting[] = [
     { key: 'net.ipv4.ip_forward', value: '1', isRequired: true },
     { key: 'vm.max_map_count', value: '262144', raiseOnly: true },
@@ -144,7 +144,7 @@ describe('sysctlStep', () => {
     const made = createFakeHost('n1', { files: { '/proc/sys/vm/max_map_count': maps } });
     if (forward !== undefined) made.write('/proc/sys/net/ipv4/ip_forward', forward);
     if (file !== undefined) made.write(path, file);
-    made.on('/bin/sh -c grep -Hs', elsewhere);
+    made.on('/bin/sh -c set --', elsewhere);
     return made;
   }
 

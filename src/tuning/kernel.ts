@@ -23,7 +23,9 @@ export const kernelModules: Tuning = {
   },
 };
 
-export const sysctlFile = '/etc/sysctl.d/90-installer.conf';
+/** Behind what others number; the file of earlier versions, in front of 99-sysctl.conf, is taken away. */
+export const sysctlFile = '/etc/sysctl.d/zz-installer.conf';
+export const formerSysctlFile = '/etc/sysctl.d/90-installer.conf';
 
 export const kernelParameters: Tuning = {
   id: 'kernel-parameters',
@@ -32,12 +34,12 @@ export const kernelParameters: Tuning = {
   byDefault:
     'net.ipv4.ip_forward = 1 (net.ipv6.conf.all.forwarding = 1 with IPv6 pods) and net.bridge.bridge-nf-call-{iptables,ip6tables} = 1; at least 8192 fs.inotify.max_user_instances, 524288 fs.inotify.max_user_watches, 262144 vm.max_map_count, 1000000 kernel.keys.root_maxkeys, 25000000 kernel.keys.root_maxbytes; vm.overcommit_memory = 1, vm.panic_on_oom = 0, kernel.panic = 10, kernel.panic_on_oops = 1, net.ipv4.tcp_mtu_probing = 1; the NodePort range in net.ipv4.ip_local_reserved_ports',
   change:
-    'writes /etc/sysctl.d/90-installer.conf and sets the values; limits are only raised, a value that another file of the host sets stays (the file says so), and where that would break Kubernetes the run ends with an error',
+    'writes /etc/sysctl.d/zz-installer.conf and sets the values; limits are only raised, and a value that another file of the host sets stays (the file says so). What Kubernetes cannot do without, and what the cluster file asks for, is set over the other file, which the plan and the file name; a file that is read even later is an error. `sysctl --system` by hand reads /etc/sysctl.conf last of all: at the next boot ours counts again',
   why: 'pods are routed by the host; kubelet refuses hosts that differ where protectKernelDefaults is on; busy nodes run out of inotify instances and of maps; connections to NodePorts fail where the kernel gives such a port away',
   source:
     'Kubernetes, "Container runtimes"; kubelet, setupKernelTunables; host requirements of the guides, "Tuning that the guides ask for"',
   undo: `${removed}, and each value is set to what it was before, unless somebody set it anew`,
-  steps: (_, cluster) => [sysctlStep('kernel-parameters', sysctlFile, kernelSettings(cluster))],
+  steps: (_, cluster) => [sysctlStep('kernel-parameters', sysctlFile, kernelSettings(cluster), formerSysctlFile)],
 };
 
 export const transparentHugepages: Tuning = {

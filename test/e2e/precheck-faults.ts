@@ -194,9 +194,9 @@ export const hostFaults: readonly HostFault[] = [
   ],
   [
     'a kernel parameter that a later file undoes',
-    broken('echo net.ipv4.ip_forward=0 >/etc/sysctl.d/99-site.conf', 'rm /etc/sysctl.d/99-site.conf'),
+    broken('echo net.ipv4.ip_forward=0 >/etc/sysctl.d/zzz-site.conf', 'rm /etc/sysctl.d/zzz-site.conf'),
     3,
-    ['kernel-parameters-hold error: Kubernetes needs net.ipv4.ip_forward = 1, but /etc/sysctl.d/99-site.conf'],
+    ['kernel-parameters-hold error: Kubernetes needs net.ipv4.ip_forward = 1, but /etc/sysctl.d/zzz-site.conf'],
   ],
   ['an SSH server that is off', stopSshd, 3, ['SSH_REFUSED']],
 ];

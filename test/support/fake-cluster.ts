@@ -62,7 +62,7 @@ function actAsKernel(host: FakeHost): void {
     return '';
   });
   host.on('ip link delete', { exitCode: 1, stderr: 'Cannot find device' });
-  host.on('/bin/sh -c grep -Hs', '');
+  host.on('/bin/sh -c set --', '');
   host.on('/bin/sh -c d=systemd/system', '');
   host.on('swapoff -a', () => (host.write('/proc/swaps', 'Filename\tType\tSize\tUsed\tPriority\n'), ''));
   host.on('swapon /swap.img', () => (host.write('/proc/swaps', bareFiles['/proc/swaps'] ?? ''), ''));
