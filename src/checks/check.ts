@@ -115,6 +115,18 @@ export const notChecked: Found = {
   reads: ['account'],
 };
 
+/** What could not be measured or tried, and why. */
+export function notMeasured(why: string, remedy = 'nothing to do where the figure is known otherwise'): Found {
+  return {
+    title: 'Not measured',
+    actual: `not measured: ${why}`,
+    seen: why,
+    severity: 'info',
+    isUnchecked: true,
+    remedy,
+  };
+}
+
 function lookAt(check: HostCheck, member: Member, cluster: Cluster): readonly Found[] {
   return check.needsRoot === true && !member.facts.isRoot ? [notChecked] : check.run(member, cluster);
 }

@@ -16,7 +16,7 @@ at the same before anything else. All findings of all hosts come at once.
 - What belongs to this very cluster is no leftover and no taken port.
 - \`precheck\` works without root for what can be read without it, and says what could not; the checks that say so are then not made.
 - What loads links or disks for seconds (bandwidth, disk-iops, disk-throughput) is measured where \`spec.checks.measure\` asks for it,
-  and on no host that has a cluster.
+  and on no host that has a cluster; where it was not, the check says why.
 - Checks of the scope *host* look at one host; those of the scope *cluster* compare the hosts with each other.
 - A finding comes with its **evidence**: what was read on the host, and the lines of it that tell, in ${evidenceLimit} characters at most.
   \`--output json\` and \`--html\` have it for every host, the table for the first one. Everything is read in one round trip, and once.

@@ -56,7 +56,7 @@ const sickCommands: Readonly<Record<string, CommandAnswer>> = {
   'date +%z': '+0800\n',
   'readlink -f': '/usr/share/zoneinfo/Asia/Shanghai\n',
   'apt-config': "VALUE='1'\n",
-  'grep -rihsE': 'UseDNS yes\n',
+  '/bin/sh -c conf=': 'UseDNS yes\n',
   'ls -1 /lib/modules': '3.10.0-1.el7.x86_64\n',
   'head -n 1 /proc/modules': 'overlay 151552 0 - Live 0x0\n',
   'grep -E': '/dev/sda1 / ext4 ro,relatime 0 0\ntmpfs /tmp tmpfs rw,noexec 0 0\n',
@@ -71,7 +71,7 @@ const sickCommands: Readonly<Record<string, CommandAnswer>> = {
 };
 
 const sickSpec = `  kubernetes: { virtualAddress: { address: 10.0.0.100, interface: bond0 } }
-  checks: { projectQuota: true }
+  checks: { projectQuota: true, measure: [bandwidth, disk] }
 `;
 
 async function sickFacts({ files = {}, commands = {} }: Sick): Promise<Facts> {
@@ -191,6 +191,8 @@ describe('the evidence of findings', () => {
         "disk-free <- df -Pk / /var/lib /usr/local: /dev/sda1 100 40 60 40% /",
         "disk-filesystem <- xfs_info: /var/lib ftype=0",
         "disk-quota <- /proc/self/mounts: /dev/sda1 / ext4 ro,relatime 0 0",
+        "disk-iops <- dd oflag=direct: the host gave no answer to the measurement",
+        "disk-throughput <- dd oflag=direct: the host gave no answer to the measurement",
         "file-systems-writable <- /proc/self/mounts: /dev/sda1 / ext4 ro,relatime 0 0",
         "file-systems-writable <- /proc/self/mounts: /dev/sda1 / ext4 ro,relatime 0 0",
         "file-systems-writable <- /proc/self/mounts: /dev/sda1 / ext4 ro,relatime 0 0",
@@ -201,7 +203,7 @@ describe('the evidence of findings', () => {
         "swap-disabled <- /proc/swaps: /dev/sda2 partition 8388604 0 -2; systemctl show -p UnitFileState (units of swap): generated dev-zram0.swap",
         "selinux <- /sys/fs/selinux/enforce: 1",
         "firewall <- /etc/ufw/ufw.conf: ENABLED=yes",
-        "sshd-usedns <- grep UseDNS /etc/ssh: UseDNS yes",
+        "sshd-usedns <- grep UseDNS /etc/ssh/sshd_config: UseDNS yes",
         "cgroup-kmem <- uname -n -r -m: Node_1 3.10.0-1160.el7.x86_64 riscv64; /proc/cmdline: (no such line)",
         "core-dumps <- ulimit -c: unlimited",
         "default-tasks-max <- systemctl show -p DefaultTasksMax: DefaultTasksMax=512",
@@ -218,6 +220,7 @@ describe('the evidence of findings', () => {
         "ports-free <- ss -Hlntup: tcp LISTEN 0 4096 *:10250 *:* users:(("nc",pid=15,fd=12))",
         "ports-open <- probe of the ports and the MTU between the hosts: it has neither systemd-socket-activate nor socat to listen with",
         "mtu-consistent <- probe of the ports and the MTU between the hosts: no large datagram from w2",
+        "bandwidth <- dd to the next host by TCP: it has no bash",
         "default-route <- ip -o route show: 10.244.1.0/24 dev eth0 scope link; ip -6 -o route show: (empty)",
         "resolv-conf <- /etc/resolv.conf: nameserver 127.0.0.53; /run/systemd/resolve/resolv.conf: (not there)",
         "resolver-answers <- getent ahosts installer-resolver-check.invalid.: (not known: no answer in time); /etc/resolv.conf: nameserver 127.0.0.53",

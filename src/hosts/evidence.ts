@@ -92,7 +92,7 @@ const names: Partial<Record<FactSource, string>> = {
   units: 'systemctl is-active',
   mounts: '/proc/self/mounts',
   xfs: 'xfs_info',
-  useDns: 'grep UseDNS /etc/ssh',
+  useDns: 'grep UseDNS /etc/ssh/sshd_config',
   coreLimit: 'ulimit -c',
   missingFeatures: '/proc/filesystems, /proc/sys/net, modprobe -n',
   temporaryFolder: 'stat /tmp',

@@ -48,6 +48,11 @@ apt-get --print-uris -o Debug::NoLocking=1 update 2>&1 >/dev/null | grep '^E: .*
 elif command -v rpm >/dev/null; then rpm -q rpm 2>&1 | grep -i '^error' | head -n 5
 fi; exit 0`;
 
+/** Lines with UseDNS, and `unreadable PATH` for what the account may not read. */
+const useDns = `conf=/etc/ssh/sshd_config
+for f in $conf $conf.d $conf.d/*.conf; do [ ! -e "$f" ] || [ -r "$f" ] || echo "unreadable $f"; done
+grep -ihsE '^[[:space:]]*UseDNS' $conf $conf.d/*.conf; exit 0`;
+
 /** Everything that facts are read from; asked in one round trip. */
 export const factQueries = {
   clock: commandQuery(['date', '+%s%3N']),
@@ -99,7 +104,7 @@ export const factQueries = {
   ]),
   temporaryFolder: fileQuery('/tmp', { content: false }),
   xfs: commandQuery(['/bin/sh', '-c', xfsInfo, 'sh', '/var/lib', '/var/lib/containerd']),
-  useDns: commandQuery(['grep', '-rihsE', '^[[:space:]]*UseDNS', '/etc/ssh']),
+  useDns: commandQuery(['/bin/sh', '-c', useDns]),
   coreLimit: commandQuery(['/bin/sh', '-c', 'ulimit -c']),
   tasksMax: commandQuery(['systemctl', 'show', '-p', 'DefaultTasksMax']),
   hugepages: fileQuery('/sys/kernel/mm/transparent_hugepage/enabled'),

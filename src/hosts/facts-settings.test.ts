@@ -58,6 +58,7 @@ it('guesses nothing where nothing answers', async () => {
     temporaryFolderMode: undefined,
     xfsWithoutFileTypes: [],
     sshdUsesDns: false,
+    sshdUnreadable: [],
     coreLimit: '',
     defaultTasksMax: undefined,
     transparentHugepages: undefined,
@@ -108,6 +109,11 @@ describe('what a host is set up for', () => {
           { unit: 'zramswap.service', state: 'enabled' },
         ],
       },
+    ],
+    [
+      'a configuration of sshd that the account may not read',
+      { commands: { '/bin/sh -c conf=': 'unreadable /etc/ssh/sshd_config.d\nUseDNS no\n' } },
+      { sshdUsesDns: false, sshdUnreadable: ['/etc/ssh/sshd_config.d'] },
     ],
     [
       'time servers of ours',

@@ -60,6 +60,8 @@ export interface SettingsFacts {
   readonly temporaryFolderMode: string | undefined;
   /** `UseDNS yes` stands in the configuration of sshd. */
   readonly sshdUsesDns: boolean;
+  /** Files and folders with the configuration of sshd that the account may not read. */
+  readonly sshdUnreadable: readonly string[];
   /** What a login may dump (ulimit -c): a number of blocks, or `unlimited`; empty where it is not known. */
   readonly coreLimit: string;
   /** Tasks that a service may have by default; Infinity for no limit, undefined where systemd does not say. */
@@ -105,6 +107,7 @@ export function parseSettings(seen: Answers): SettingsFacts {
     temporaryFolderMode:
       temporary.state === 'present' && temporary.value.type === 'directory' ? temporary.value.mode : undefined,
     sshdUsesDns: /^\s*UseDNS\s+yes/im.test(commandText(seen(q.useDns))),
+    sshdUnreadable: [...commandText(seen(q.useDns)).matchAll(/^unreadable (.*)$/gm)].map((match) => match[1] ?? ''),
     coreLimit: commandText(seen(q.coreLimit)).trim(),
     defaultTasksMax: parseTasksMax(commandText(seen(q.tasksMax))),
     transparentHugepages: /\[(\w+)\]/.exec(fileText(seen(q.hugepages)))?.[1],

@@ -6,6 +6,8 @@ export interface Probed {
   /** How long synchronous writes take where etcd will be: the slowest hundredth. */
   readonly fsyncMs?: number;
   readonly disk?: DiskSpeed;
+  /** The disk was not measured, because there is less than 1 GiB. */
+  readonly isDiskFull?: boolean;
   readonly bandwidth?: {
     /** Name of the host that was sent to. */
     readonly to: string;

@@ -93,6 +93,16 @@ export function belongsToCluster(member: Member, cluster: Cluster): boolean {
   return member.facts.identity !== undefined && member.facts.identity.clusterName === cluster.config.metadata.name;
 }
 
+/** A cluster is on the host, this one or another; a host that was only prepared holds none. */
+export function holdsCluster({ facts }: Member): boolean {
+  return facts.caSha256 !== undefined || (facts.identity !== undefined && facts.kubeletVersion !== undefined);
+}
+
+/** The host is a node of this very cluster. */
+export function isNode(member: Member, cluster: Cluster): boolean {
+  return belongsToCluster(member, cluster) && member.facts.kubeletVersion !== undefined;
+}
+
 export function isControlPlane(member: Member): boolean {
   return member.config.roles.includes('control-plane');
 }

@@ -72,6 +72,7 @@ export function goodFacts(index: number, given: Partial<Facts> = {}): Facts {
     temporaryFolderMode: '1777',
     xfsWithoutFileTypes: [],
     sshdUsesDns: false,
+    sshdUnreadable: [],
     coreLimit: '0',
     defaultTasksMax: 19_000,
     transparentHugepages: 'madvise',

@@ -1,4 +1,5 @@
-import type { HostCheck } from '../check.ts';
+import { hasNewEtcd } from '../../kubernetes/probe-measures.ts';
+import { notChecked, notMeasured, type HostCheck } from '../check.ts';
 
 /** Measured by probe-peers, on control planes that have no etcd yet, and nowhere where this check is ignored. */
 export const diskSpeed: HostCheck = {
@@ -14,8 +15,14 @@ export const diskSpeed: HostCheck = {
   reads: ['fsyncProbe'],
   run(member, cluster) {
     const { fsyncMs } = cluster.config.spec.checks.thresholds;
-    const measured = cluster.probed.get(member.config.name)?.fsyncMs;
-    return measured === undefined || measured <= fsyncMs
+    if (!hasNewEtcd(member, cluster)) return [];
+    if (!member.facts.isRoot)
+      return [{ ...notChecked, actual: 'not measured: only root may write where etcd will be' }];
+    const probed = cluster.probed.get(member.config.name);
+    if (probed === undefined) return [];
+    const measured = probed.fsyncMs;
+    if (measured === undefined) return [notMeasured('the host gave no answer to the measurement')];
+    return measured <= fsyncMs
       ? []
       : [{ actual: `99 of 100 within ${measured.toFixed(1)} ms`, seen: `slowest hundredth ${measured.toFixed(2)} ms` }];
   },

@@ -1,5 +1,5 @@
 import { opensFirewall } from '../../kubernetes/firewall-ports.ts';
-import type { HostCheck } from '../check.ts';
+import { notChecked, type HostCheck } from '../check.ts';
 import { willBeDone } from '../mended.ts';
 
 export const selinux: HostCheck = {
@@ -64,5 +64,11 @@ export const sshdUseDns: HostCheck = {
   remedy: 'set UseDNS no in /etc/ssh/sshd_config and reload sshd: without reverse DNS every login waits for a timeout',
   source: 'sshd_config(5): UseDNS; host requirements',
   reads: ['useDns'],
-  run: ({ facts }) => (facts.sshdUsesDns ? [{ actual: 'UseDNS yes' }] : []),
+  run({ facts: { sshdUsesDns, sshdUnreadable } }) {
+    if (sshdUsesDns) return [{ actual: 'UseDNS yes', about: (line) => !line.startsWith('unreadable') }];
+    if (sshdUnreadable.length === 0) return [];
+    return [
+      { ...notChecked, actual: `not checked: only root can read ${sshdUnreadable.join(', ')}`, reads: ['useDns'] },
+    ];
+  },
 };
