@@ -2,7 +2,7 @@ import { renderEvidence, type EvidenceSource } from '../hosts/evidence.ts';
 import type { Cluster, Member } from '../kubernetes/cluster.ts';
 import type { Severity } from '../report/events.ts';
 import { createProspects } from '../tuning/prospects.ts';
-import { checkThresholds, type ChecksConfig } from '../spec/config.ts';
+import { checkThresholds, type Thresholds } from '../spec/config.ts';
 import { settleMended } from './mended.ts';
 
 export interface Finding {
@@ -41,8 +41,6 @@ export interface Found {
   /** What was measured or compared, in the place of lines of the first thing read. */
   readonly seen?: string;
 }
-
-export type Thresholds = ChecksConfig['thresholds'];
 
 /** A finding of one host, or of several at once where there is none. */
 export type FoundOn = Found & { readonly host?: string };

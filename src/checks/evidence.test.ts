@@ -188,7 +188,7 @@ describe('the evidence of findings', () => {
         "kernel-modules <- /proc/filesystems, /proc/sys/net, modprobe -n: no overlay",
         "kernel-parameters-hold <- /etc/sysctl.conf, sysctl.d of /etc, /run, /usr/local/lib, /usr/lib: /etc/sysctl.d/zzz-site.conf:net.ipv4.ip_forward = 0",
         "memory <- /proc/meminfo: MemTotal: 524288 kB",
-        "disk-free <- df -Pk / /var/lib /usr/local: /dev/sda1 100 40 60 40% /",
+        "disk-free <- df -Pk / /opt /usr/local /var/lib /var/lib/containerd /var/lib/etcd /var/lib/kubelet: /dev/sda1 100 40 60 40% /",
         "disk-filesystem <- xfs_info: /var/lib ftype=0",
         "disk-quota <- /proc/self/mounts: /dev/sda1 / ext4 ro,relatime 0 0",
         "disk-iops <- dd oflag=direct: the host gave no answer to the measurement",

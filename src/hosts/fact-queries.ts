@@ -12,6 +12,9 @@ export const probedTools = [
   'ebtables', 'ipset', 'chronyd', 'apt-get', 'dnf', 'yum', 'zypper', 'bc',
 ] as const; // prettier-ignore
 
+/** Where an installation and what runs later write. */
+const freePaths = ['/', '/opt', '/usr/local', '/var/lib', '/var/lib/containerd', '/var/lib/etcd', '/var/lib/kubelet'];
+
 /** Where a kubeadm cluster leaves traces; what stands there and is not this cluster's is a leftover. */
 export const leftoverPaths = [
   '/etc/kubernetes/admin.conf', '/etc/kubernetes/kubelet.conf', '/etc/kubernetes/manifests', '/etc/kubernetes/pki', '/var/lib/etcd/member/snap', '/var/lib/kubelet/pki',
@@ -75,7 +78,8 @@ export const factQueries = {
   // A name under .invalid cannot exist (RFC 6761): a resolver that works says so at once.
   resolver: commandQuery(['getent', 'ahosts', 'installer-resolver-check.invalid.'], { timeoutSeconds: 6 }),
   tools: toolsQuery(probedTools),
-  free: commandQuery(['df', '-Pk', '/', '/var/lib', '/usr/local']),
+  // Paths that are not there are left out.
+  free: commandQuery(['df', '-Pk', ...freePaths]),
   leftovers: commandQuery(['find', ...leftoverPaths, '-maxdepth', '1', '!', '-type', 'd']),
   containerd: commandQuery(['containerd', '--version']),
   containerdRecord: fileQuery(`${hostPaths.artifacts}/containerd/source`, { content: false }),

@@ -47,7 +47,7 @@ export function goodFacts(index: number, given: Partial<Facts> = {}): Facts {
     resolverMs: 20,
     tools: new Set(allTools),
     toolPaths: new Map(),
-    freeBytes: new Map([['/', 100 * 1024 ** 3]]),
+    freeBytes: new Map([['/', 200 * 1024 ** 3]]),
     leftovers: [],
     containerd: undefined,
     kubeletVersion: undefined,

@@ -38,30 +38,3 @@ export const memory: HostCheck = {
     return memoryBytes < floor ? [{ actual: `${Math.floor(memoryBytes / mebibyte)} MiB` }] : [];
   },
 };
-
-export const diskFree: HostCheck = {
-  id: 'disk-free',
-  scope: 'host',
-  title: 'Too little free disk space',
-  severity: 'error',
-  expected: 'at least 3 GiB free for /var/lib and /usr/local; 20 GiB are good',
-  remedy: 'free space, or mount a larger file system at /var/lib',
-  source: 'measured: binaries and images of Kubernetes itself take about 2 GB',
-  reads: ['free'],
-  run(member, cluster) {
-    const { diskFreeGiB } = cluster.config.spec.checks.thresholds;
-    const rows = [...member.facts.freeBytes].filter(([, bytes]) => bytes < Math.max(diskFreeGiB, 3) * 1024 * mebibyte);
-    return rows.flatMap(([mount, bytes]) => {
-      const gib = (bytes / 1024 / mebibyte).toFixed(1);
-      const isLow = bytes < 3 * 1024 * mebibyte;
-      const hasCluster = member.facts.identity?.clusterName === cluster.config.metadata.name;
-      return [
-        {
-          actual: `${gib} GiB free on ${mount}`,
-          severity: isLow && !hasCluster ? 'error' : 'warning',
-          about: (line: string) => line.endsWith(` ${mount}`),
-        } as const,
-      ];
-    });
-  },
-};
