@@ -40,7 +40,7 @@ const missingFeatures = `can_load() { [ -d "/sys/module/$1" ] || [ ! -d "/lib/mo
 grep -qw overlay /proc/filesystems || can_load overlay || echo overlay
 [ -d /proc/sys/net/bridge ] || can_load br_netfilter || echo br_netfilter
 [ -e /proc/sys/net/netfilter/nf_conntrack_max ] || can_load nf_conntrack || echo nf_conntrack
-can_load vxlan || echo vxlan
+for m in vxlan ip_vs ip_vs_rr ip_vs_wrr ip_vs_sh nf_conntrack_ipv4; do can_load $m || echo $m; done
 exit 0`;
 
 /** What the package manager itself finds wrong, a line each: half-done installations, lists of repositories that it cannot read. */

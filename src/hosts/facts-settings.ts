@@ -70,7 +70,7 @@ export interface SettingsFacts {
   readonly transparentHugepages: string | undefined;
   readonly kernelCommandLine: readonly string[];
   readonly apparmorEnabled: boolean;
-  /** Kernel features that are neither there nor can be loaded. */
+  /** Kernel features that are neither there nor can be loaded; some of them not every cluster or kernel needs. */
   readonly missingFeatures: readonly string[];
   /** XFS file systems under /var/lib whose directories hold no file types (ftype=0), by mount point. */
   readonly xfsWithoutFileTypes: readonly string[];

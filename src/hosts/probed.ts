@@ -14,6 +14,8 @@ export interface Probed {
     /** Absent where it was not reached. */
     readonly mbits?: number;
   };
+  /** Of the modules that the cluster file names, those that can neither be found nor loaded. */
+  readonly missingModules?: readonly string[];
   /** Who answers for the virtual address. */
   readonly neighbour?: Neighbour;
   /** Addresses that the name of the endpoint has here; none where it is not known. */

@@ -23,6 +23,7 @@ export function planMeasures(cluster: Cluster, index: number): Measure[] {
   if (member === undefined) return [];
   const { measure } = cluster.config.spec.checks;
   return [
+    ...modulesOf(cluster),
     ...neighbour(cluster),
     ...endpointAddresses(cluster),
     ...(measure.includes('bandwidth') ? bandwidth(cluster, member) : []),
@@ -75,6 +76,21 @@ const disk: Measure = {
     return isDiskFull(text) ? { isDiskFull: true } : given('disk', parseDiskSpeed(text));
   },
 };
+
+const findMissing = `k=/lib/modules/$(uname -r)
+for m in "$@"; do
+if [ -d "/sys/module/$(printf '%s' "$m" | tr - _)" ] || [ ! -d "$k" ] || modprobe -n -q "$m"; then :; else printf '%s\\n' "$m"; fi
+done
+exit 0`;
+
+/** Nothing is known of modules where the host has no folder of them, as in a container. */
+function modulesOf({ config }: Cluster): Measure[] {
+  const { modules } = config.spec.hostSettings;
+  if (modules.length === 0) return [];
+  const query = commandQuery(['/bin/sh', '-c', findMissing, 'sh', ...modules]);
+  const namesIn = (text: string): string[] => text.split('\n').filter((name) => name !== '');
+  return [{ query, read: (seen) => ({ missingModules: namesIn(commandText(seen)) }) }];
+}
 
 function neighbour({ config }: Cluster): Measure[] {
   const { virtualAddress } = config.spec.kubernetes;

@@ -53,7 +53,7 @@ export const hostSettings = z.strictObject({
   modules: z
     .array(text(checkModule, 'module'))
     .default([])
-    .describe('Kernel modules beside overlay and br_netfilter, loaded now and at boot.'),
+    .describe('Kernel modules beside those that Kubernetes and kube-proxy need, loaded now and at boot.'),
   sysctl: z
     .record(text(checkSysctlKey, 'kernel parameter'), sysctlValue)
     .default({})

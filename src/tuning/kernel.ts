@@ -1,5 +1,6 @@
 import { isIPv6 } from 'node:net';
 import type { Cluster } from '../kubernetes/cluster.ts';
+import { neededModules } from '../kubernetes/kernel-modules.ts';
 import { fileQuery } from '../ops/query.ts';
 import { changes, noChanges } from '../engine/step.ts';
 import { customStep } from '../steps/edit-step.ts';
@@ -12,13 +13,18 @@ export const kernelModules: Tuning = {
   id: 'kernel-modules',
   title: 'Kernel modules',
   setting: 'modules',
-  byDefault: 'overlay and br_netfilter, where they are modules and not built in',
+  byDefault:
+    'overlay, br_netfilter and nf_conntrack, ip_vs and its schedulers (rr, wrr, sh) where spec.kubernetes.kubeProxy.mode is ipvs, and nf_conntrack_ipv4 before Linux 4.19; where they are modules and not built in',
   change: 'loads modules, and names them in /etc/modules-load.d/installer.conf for the next boot',
-  why: 'containerd lays images over each other with overlay, and bridged traffic of pods meets iptables through br_netfilter',
-  source: 'Kubernetes, "Container runtimes", forwarding IPv4 and letting iptables see bridged traffic',
+  why: 'containerd lays images over each other with overlay, bridged traffic of pods meets iptables through br_netfilter, and kube-proxy reads the limits of conntrack and needs the modules of its mode',
+  source:
+    'Kubernetes, "Container runtimes", forwarding IPv4 and letting iptables see bridged traffic; host requirements of the guides, kernel-modules',
   undo: `${removed}; each module that was loaded is unloaded by itself (rmmod), and stays where something uses it`,
-  steps(_, cluster) {
-    const features = [...kubernetesFeatures, ...moduleFeatures(settingsOf(cluster).modules)];
+  steps(member, cluster) {
+    const names = new Set([...neededModules(member, cluster), ...settingsOf(cluster).modules]);
+    const known = kubernetesFeatures.map(({ module }) => module);
+    const others = [...names].filter((name) => !known.includes(name.replaceAll('-', '_')));
+    const features = [...kubernetesFeatures, ...moduleFeatures(others)];
     return [kernelModulesStep('kernel-modules', '/etc/modules-load.d/installer.conf', features)];
   },
 };

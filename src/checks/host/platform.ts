@@ -1,3 +1,4 @@
+import { neededModules } from '../../kubernetes/kernel-modules.ts';
 import type { HostCheck } from '../check.ts';
 
 /** ID of os-release(5). */
@@ -40,19 +41,32 @@ export const kernelSupported: HostCheck = {
   },
 };
 
-/** vxlan is flannel's. A feature that is built into the kernel counts as there. */
+/** A feature that is built into the kernel counts as there. */
 export const kernelModules: HostCheck = {
   id: 'kernel-modules',
   scope: 'host',
   title: 'The kernel lacks a feature',
   severity: 'error',
-  expected: 'overlay, br_netfilter, nf_conntrack, and vxlan for flannel: built in, loaded, or to be loaded',
-  remedy: 'install the package with the rest of the modules (linux-modules-extra, kernel-modules), or another kernel',
-  source: 'Kubernetes, "Container runtimes": overlay and br_netfilter; kube-proxy; flannel',
+  expected:
+    'overlay, br_netfilter and nf_conntrack; vxlan for flannel; ip_vs, ip_vs_rr, ip_vs_wrr and ip_vs_sh where kube-proxy has mode ipvs; nf_conntrack_ipv4 before Linux 4.19; what spec.hostSettings.modules names: built in, loaded, or to be loaded',
+  remedy:
+    'install the package with the rest of the modules (linux-modules-extra, kernel-modules), or another kernel; take what cannot be had out of spec.hostSettings.modules or spec.kubernetes.kubeProxy.mode',
+  source:
+    'Kubernetes, "Container runtimes": overlay and br_netfilter; kube-proxy, IPVS: required modules; flannel; host requirements',
   reads: ['missingFeatures'],
-  run({ facts }, cluster) {
-    const isFlannel = cluster.config.spec.network.plugin === 'flannel';
-    const missing = facts.missingFeatures.filter((name) => name !== 'vxlan' || isFlannel);
-    return missing.length === 0 ? [] : [{ actual: `missing: ${missing.join(', ')}` }];
+  run(member, cluster) {
+    const needed = [
+      ...neededModules(member, cluster),
+      ...(cluster.config.spec.network.plugin === 'flannel' ? ['vxlan'] : []),
+    ];
+    const always = ['overlay', 'br_netfilter', 'nf_conntrack'];
+    const missing = new Set([
+      ...member.facts.missingFeatures.filter((name) => always.includes(name) || needed.includes(name)),
+      ...(cluster.probed.get(member.config.name)?.missingModules ?? []),
+    ]);
+    const names = [...missing];
+    return names.length === 0
+      ? []
+      : [{ actual: `missing: ${names.join(', ')}`, seen: names.map((name) => `no ${name}`).join(' | ') }];
   },
 };
