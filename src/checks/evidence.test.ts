@@ -67,6 +67,7 @@ const sickCommands: Readonly<Record<string, CommandAnswer>> = {
   '/bin/sh -c df -P': '/var/lib ftype=0\n',
   '/bin/sh -c d=systemd': 'generated dev-zram0.swap\n',
   '/bin/sh -c ours=': '',
+  '/bin/sh -c p=/sys': '',
   '/bin/sh -c can_load': 'overlay\n',
 };
 

@@ -3,6 +3,7 @@ import { testCluster, testConfig } from '../../test/support/cluster.ts';
 import { findingsOf, type FindingsInput } from '../../test/support/findings.ts';
 import type { Facts } from '../hosts/facts.ts';
 import { runChecks, type Check, type Finding } from './check.ts';
+import { apparmorUos } from './host/security.ts';
 import { checks } from './index.ts';
 
 function found(facts: FindingsInput['facts'], spec: string): Finding[] {
@@ -14,6 +15,8 @@ const lineOf = ({ check, host, severity, actual }: Finding): string => `${check}
 const settings = (text: string): string => `  hostSettings: ${text}\n`;
 const firstLook = 1_900_000_000_000;
 const zone = (name: string): Partial<Facts> => ({ timeZone: { name, offset: '+0000' } });
+
+const uos = { id: 'uos', idLike: [], versionId: '24.04', prettyName: 'UOS' };
 
 /** Name, facts of w1, what the file says, and the finding without and with it; the last is the field that is named. */
 const mended: readonly [string, Partial<Facts>, string, string, string][] = [
@@ -97,6 +100,17 @@ describe('what the file asks prepare-hosts to mend', () => {
 
     expect(told?.severity).toMatch(/^(error|warning)$/);
     expect(told?.remedy).not.toContain('nothing to do');
+  });
+
+  it('is AppArmor on UOS, and over when its profiles are gone', () => {
+    const disable = settings('{ apparmor: disable }');
+    const on = (apparmorProfiles: number | undefined, spec: string): string[] =>
+      findingsOf(apparmorUos, { facts: { w1: { os: uos, apparmorEnabled: true, apparmorProfiles } }, spec });
+
+    expect(on(7, '')).toEqual(['w1 error: enabled, 7 profiles loaded']);
+    expect(on(7, disable)).toEqual(['w1 info: enabled, 7 profiles loaded']);
+    expect(on(0, disable)).toEqual([]);
+    expect(on(undefined, disable)).toEqual(['w1 info: enabled']);
   });
 
   it('has other servers where those that were given did not help', () => {

@@ -61,6 +61,7 @@ const shown = {
   hugepages: everything,
   cmdline: /\bcgroup\.memory=\S*/g,
   apparmor: everything,
+  apparmorProfiles: (text) => (text.match(everything) ?? []).map((count) => `${count} loaded`),
   missingFeatures: (text) => (text.match(everything) ?? []).map((feature) => `no ${feature}`),
   sysctlFiles: everything,
   packageTrouble: everything,
@@ -97,6 +98,7 @@ const names: Partial<Record<FactSource, string>> = {
   missingFeatures: '/proc/filesystems, /proc/sys/net, modprobe -n',
   temporaryFolder: 'stat /tmp',
   swapUnits: 'systemctl show -p UnitFileState (units of swap)',
+  apparmorProfiles: '/sys/kernel/security/apparmor/profiles',
   sysctlFiles: '/etc/sysctl.conf, sysctl.d of /etc, /run, /usr/local/lib, /usr/lib',
   packageTrouble: 'dpkg --audit, apt-get --print-uris update, rpm -q',
 };

@@ -1,3 +1,4 @@
+import { apparmorProfilesQuery } from '../ops/apparmor-query.ts';
 import { hostPaths } from '../ops/host-paths.ts';
 import { commandQuery, fileQuery, type Query } from '../ops/query.ts';
 import { sysctlFilesQuery } from '../ops/sysctl-query.ts';
@@ -114,6 +115,7 @@ export const factQueries = {
   hugepages: fileQuery('/sys/kernel/mm/transparent_hugepage/enabled'),
   cmdline: fileQuery('/proc/cmdline'),
   apparmor: fileQuery('/sys/module/apparmor/parameters/enabled'),
+  apparmorProfiles: apparmorProfilesQuery,
   missingFeatures: commandQuery(['/bin/sh', '-c', missingFeatures]),
   sysctlFiles: sysctlFilesQuery,
   ownTimeServers: ownTimeServersQuery,

@@ -64,6 +64,7 @@ it('guesses nothing where nothing answers', async () => {
     transparentHugepages: undefined,
     kernelCommandLine: [],
     apparmorEnabled: false,
+    apparmorProfiles: undefined,
     missingFeatures: [],
   } satisfies SettingsFacts);
 });
@@ -115,6 +116,7 @@ describe('what a host is set up for', () => {
       { commands: { '/bin/sh -c conf=': 'unreadable /etc/ssh/sshd_config.d\nUseDNS no\n' } },
       { sshdUsesDns: false, sshdUnreadable: ['/etc/ssh/sshd_config.d'] },
     ],
+    ['profiles of AppArmor', { commands: { '/bin/sh -c p=/sys': '12\n' } }, { apparmorProfiles: 12 }],
     [
       'time servers of ours',
       { commands: { '/bin/sh -c ours=': '10.0.0.1\n10.0.0.2\n' } },

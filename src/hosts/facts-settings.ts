@@ -1,3 +1,4 @@
+import { parseProfileCount } from '../ops/apparmor-query.ts';
 import { swapEntriesOf } from '../ops/fstab.ts';
 import type { Answers } from '../ops/query.ts';
 import { parseSwapUnits, type SwapUnit } from '../ops/swap-query.ts';
@@ -70,6 +71,8 @@ export interface SettingsFacts {
   readonly transparentHugepages: string | undefined;
   readonly kernelCommandLine: readonly string[];
   readonly apparmorEnabled: boolean;
+  /** Loaded by the kernel; undefined where there is no AppArmor, or the account may not read them. */
+  readonly apparmorProfiles: number | undefined;
   /** Kernel features that are neither there nor can be loaded; some of them not every cluster or kernel needs. */
   readonly missingFeatures: readonly string[];
   /** XFS file systems under /var/lib whose directories hold no file types (ftype=0), by mount point. */
@@ -115,6 +118,7 @@ export function parseSettings(seen: Answers): SettingsFacts {
       .split(/\s+/)
       .filter((word) => word !== ''),
     apparmorEnabled: fileText(seen(q.apparmor)).trim() === 'Y',
+    apparmorProfiles: parseProfileCount(commandText(seen(q.apparmorProfiles))),
     missingFeatures: linesOf(commandText(seen(q.missingFeatures))),
     xfsWithoutFileTypes: linesOf(commandText(seen(q.xfs)))
       .filter((line) => line.endsWith(' ftype=0'))

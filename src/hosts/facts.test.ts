@@ -88,6 +88,7 @@ function host(
     'head -n 1 /proc/modules': 'overlay 151552 0 - Live 0x0\n',
     'grep -E': '/dev/sda1 / ext4 rw,relatime 0 0\n',
     '/bin/sh -c ours=': '',
+    '/bin/sh -c p=/sys': '',
     '/bin/sh -c if command -v apt-get': 'dpkg was interrupted\n',
     '/bin/sh -c set --': '/etc/sysctl.conf:vm.swappiness=10\n',
   };
@@ -162,6 +163,7 @@ describe('parseFacts', () => {
       transparentHugepages: undefined,
       kernelCommandLine: [],
       apparmorEnabled: false,
+      apparmorProfiles: undefined,
       missingFeatures: expect.any(Array) as string[],
       evidence: expect.any(Map) as Facts['evidence'],
     } satisfies Facts);

@@ -42,7 +42,7 @@ describe('the changes of a host', () => {
     ['{ transparentHugepages: never }', [...always.slice(0, 3), 'hugepages-at-boot', 'hugepages', ...always.slice(3)]],
     [
       '{ selinux: permissive, apparmor: disable, firewall: disable }',
-      [...always, 'selinux', 'apparmor', 'firewall', 'ufw'],
+      [...always, 'selinux', 'apparmor', 'apparmor-profiles', 'firewall', 'ufw'],
     ],
     ['{ ntp: { servers: [a] }, timeZone: UTC }', [...always, 'time-servers', 'time-zone']],
     ['{ limits: { openFiles: 2048 } }', [...always, 'login-limits']],

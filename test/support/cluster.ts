@@ -78,6 +78,7 @@ export function goodFacts(index: number, given: Partial<Facts> = {}): Facts {
     transparentHugepages: 'madvise',
     kernelCommandLine: ['quiet'],
     apparmorEnabled: false,
+    apparmorProfiles: undefined,
     missingFeatures: [],
     evidence: new Map(),
     ...given,

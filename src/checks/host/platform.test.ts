@@ -77,6 +77,16 @@ describe('the checks of what a host runs', () => {
     ['AppArmor', { apparmorEnabled: true }, []],
     ['AppArmor on UOS', { os: os('uos'), apparmorEnabled: true }, ['apparmor-uos error: enabled']],
     [
+      'profiles of AppArmor on UOS',
+      { os: os('UOS'), apparmorEnabled: true, apparmorProfiles: 7 },
+      ['apparmor-uos error: enabled, 7 profiles loaded'],
+    ],
+    [
+      'AppArmor on UOS without profiles',
+      { os: os('uos'), apparmorEnabled: true, apparmorProfiles: 0 },
+      ['apparmor-uos error: enabled, 0 profiles loaded'],
+    ],
+    [
       'a runc from elsewhere',
       { toolPaths: new Map([['runc', '/opt/bin/runc']]) },
       ['conflicting-packages error: runc is at /opt/bin/runc'],

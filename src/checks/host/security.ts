@@ -47,11 +47,20 @@ export const apparmorUos: HostCheck = {
   scope: 'host',
   title: 'AppArmor of UOS is on',
   severity: 'error',
-  expected: 'AppArmor off on UOS: its parser does not take the profile of containerd 1.6.4 and later',
-  remedy: 'systemctl disable --now apparmor, add apparmor=0 to the kernel command line, and reboot',
+  expected:
+    'AppArmor off on UOS, whose parser does not take the profile of containerd 1.6.4 and later: off in the kernel, or spec.hostSettings.apparmor is disable and no profile is loaded',
+  remedy:
+    'set spec.hostSettings.apparmor: disable, which stops it, unloads its profiles and has containerd use none; or add apparmor=0 to the kernel command line yourself and reboot: the installer never changes that line',
   source: 'host requirements: AppArmor on UOS',
-  reads: ['apparmor', 'osRelease'],
-  run: ({ facts }) => (facts.os.id === 'uos' && facts.apparmorEnabled ? [{ actual: 'enabled' }] : []),
+  reads: ['apparmor', 'apparmorProfiles', 'osRelease'],
+  run({ facts }, cluster) {
+    const { os, apparmorEnabled, apparmorProfiles } = facts;
+    if (os.id.toLowerCase() !== 'uos' || !apparmorEnabled) return [];
+    const isDisabled = cluster.config.spec.hostSettings.apparmor === 'disable';
+    if (isDisabled && apparmorProfiles === 0) return [];
+    const profiles = apparmorProfiles === undefined ? '' : `, ${apparmorProfiles} profiles loaded`;
+    return [{ actual: `enabled${profiles}` }];
+  },
 };
 
 /** sshd itself is never touched: a mistake there would shut everybody out. */
