@@ -8,6 +8,7 @@ import type { LabHost } from '../lab/host.ts';
 import { labUp, type Lab } from '../lab/lab.ts';
 import { installerBinary, startInstaller, type InstallerResult } from './installer.ts';
 import { broken, changed, dropped, hostFaults, type HostFault } from './precheck-faults.ts';
+import { mendedFaults } from './precheck-mended.ts';
 import { compareAll, ignoredOnAnyHost, snapshotAll, stateOutsideFiles, writeVariant } from './support.ts';
 
 const unavailable = labUnavailable();
@@ -68,7 +69,7 @@ suite.skipIf(unavailable !== undefined)(title, { timeout: 120_000 }, () => {
     });
     const result = await run(file);
 
-    expect(found(result)).toEqual(Array.from({ length: 10 }, () => withoutSudo));
+    expect(found(result)).toEqual(Array.from({ length: 11 }, () => withoutSudo));
     expect(result.exitCode).toBe(3);
     expect((await run(file, '--ignore-check', 'privilege-escalation')).exitCode).toBe(0);
   });
@@ -179,6 +180,7 @@ suite.skipIf(unavailable !== undefined)(title, { timeout: 120_000 }, () => {
       0,
       () => ['node2 bandwidth warning: '],
     ],
+    ...mendedFaults,
   ])('tells of %s', async (_name, spec, cause, exitCode, expected) => {
     const file = await writeVariant(lab, 'variant', (config) => {
       const sections = config['spec'] as Record<string, object>;
