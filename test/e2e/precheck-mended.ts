@@ -25,73 +25,76 @@ function apparmorOfUos(profiles: number): (host: LabHost) => Promise<Undo> {
 }
 const another = 'node2 os-consistent ';
 
-const rows: readonly SpecFault[] = [
-  [
-    'a time zone that will be set',
-    settings({ timeZone: 'Etc/UTC' }),
-    broken('ln -sf /usr/share/zoneinfo/Asia/Tokyo /etc/localtime', 'ln -sf /usr/share/zoneinfo/Etc/UTC /etc/localtime'),
-    0,
-    () => ['node2 timezone-consistent info: Asia/Tokyo'],
-  ],
-  [
-    'a hostname that will be set',
-    settings({ manageHostname: true }),
-    broken('echo node1 >/proc/sys/kernel/hostname', 'echo node2 >/proc/sys/kernel/hostname'),
-    0,
-    () => ['node2 hostname-unique info: hostname node1 is that of node1 too'],
-  ],
-  [
-    'a clock that will be set',
-    settings({ ntp: { servers: ['10.0.0.1'] } }),
-    (host) => simulateClockSkew(host, { seconds: 60 }),
-    0,
-    () => ['node2 clock-in-sync info: '],
-  ],
-  [
-    'swap that the file leaves on',
-    () => ({ hostSettings: { swap: 'leave' }, kubernetes: { kubelet: { failSwapOn: false } } }),
-    changed('/etc/fstab', 'echo /old.img none swap sw 0 0 >>/etc/fstab'),
-    0,
-    () => ['node2 swap-disabled info: /old.img in /etc/fstab'],
-  ],
-  [
-    'swap that the file weighs as an error',
-    () => ({ checks: { severities: { 'swap-disabled': 'error' }, ignore: ['disk-speed'] } }),
-    changed('/etc/fstab', 'echo /old.img none swap sw 0 0 >>/etc/fstab'),
-    3,
-    () => ['node2 swap-disabled error: /old.img in /etc/fstab'],
-  ],
-  [
-    'AppArmor of UOS',
-    settings({}),
-    apparmorOfUos(2),
-    3,
-    () => ['node2 apparmor-uos error: enabled, 2 profiles loaded', another],
-  ],
-  [
-    'AppArmor of UOS that will be off',
-    settings({ apparmor: 'disable' }),
-    apparmorOfUos(2),
-    0,
-    () => ['node2 apparmor-uos info: enabled, 2 profiles loaded', another],
-  ],
-  ['AppArmor of UOS that is off', settings({ apparmor: 'disable' }), apparmorOfUos(0), 0, () => [another]],
-  [
-    'a measurement of bandwidth that a host cannot take part in',
-    () => ({ checks: { measure: ['bandwidth'], ignore: ['disk-speed'], thresholds: { bandwidthMbits: 1 } } }),
-    broken(
-      'mv /usr/bin/systemd-socket-activate /usr/bin/socat /root/',
-      'mv /root/systemd-socket-activate /root/socat /usr/bin/',
-    ),
-    0,
-    () => [
-      'node2 tools-present ',
-      'node2 ports-open info: not checked: ',
-      'node1 bandwidth info: not measured: there is no other host',
-      'node2 bandwidth info: not measured: it has neither',
-    ],
-  ],
-];
-
 /** Faults that prepare-hosts mends where the file asks for it: information then, and nothing that stops a run. */
-export const mendedFaults = rows;
+export function mendedFaults(): readonly SpecFault[] {
+  return [
+    [
+      'a time zone that will be set',
+      settings({ timeZone: 'Etc/UTC' }),
+      broken(
+        'ln -sf /usr/share/zoneinfo/Asia/Tokyo /etc/localtime',
+        'ln -sf /usr/share/zoneinfo/Etc/UTC /etc/localtime',
+      ),
+      0,
+      () => ['node2 timezone-consistent info: Asia/Tokyo'],
+    ],
+    [
+      'a hostname that will be set',
+      settings({ manageHostname: true }),
+      broken('echo node1 >/proc/sys/kernel/hostname', 'echo node2 >/proc/sys/kernel/hostname'),
+      0,
+      () => ['node2 hostname-unique info: hostname node1 is that of node1 too'],
+    ],
+    [
+      'a clock that will be set',
+      settings({ ntp: { servers: ['10.0.0.1'] } }),
+      (host) => simulateClockSkew(host, { seconds: 60 }),
+      0,
+      () => ['node2 clock-in-sync info: '],
+    ],
+    [
+      'swap that the file leaves on',
+      () => ({ hostSettings: { swap: 'leave' }, kubernetes: { kubelet: { failSwapOn: false } } }),
+      changed('/etc/fstab', 'echo /old.img none swap sw 0 0 >>/etc/fstab'),
+      0,
+      () => ['node2 swap-disabled info: /old.img in /etc/fstab'],
+    ],
+    [
+      'swap that the file weighs as an error',
+      () => ({ checks: { severities: { 'swap-disabled': 'error' }, ignore: ['disk-speed'] } }),
+      changed('/etc/fstab', 'echo /old.img none swap sw 0 0 >>/etc/fstab'),
+      3,
+      () => ['node2 swap-disabled error: /old.img in /etc/fstab'],
+    ],
+    [
+      'AppArmor of UOS',
+      settings({}),
+      apparmorOfUos(2),
+      3,
+      () => ['node2 apparmor-uos error: enabled, 2 profiles loaded', another],
+    ],
+    [
+      'AppArmor of UOS that will be off',
+      settings({ apparmor: 'disable' }),
+      apparmorOfUos(2),
+      0,
+      () => ['node2 apparmor-uos info: enabled, 2 profiles loaded', another],
+    ],
+    ['AppArmor of UOS that is off', settings({ apparmor: 'disable' }), apparmorOfUos(0), 0, () => [another]],
+    [
+      'a measurement of bandwidth that a host cannot take part in',
+      () => ({ checks: { measure: ['bandwidth'], ignore: ['disk-speed'], thresholds: { bandwidthMbits: 1 } } }),
+      broken(
+        'mv /usr/bin/systemd-socket-activate /usr/bin/socat /root/',
+        'mv /root/systemd-socket-activate /root/socat /usr/bin/',
+      ),
+      0,
+      () => [
+        'node2 tools-present ',
+        'node2 ports-open info: not checked: ',
+        'node1 bandwidth info: not measured: there is no other host',
+        'node2 bandwidth info: not measured: it has neither',
+      ],
+    ],
+  ];
+}

@@ -180,7 +180,7 @@ suite.skipIf(unavailable !== undefined)(title, { timeout: 120_000 }, () => {
       0,
       () => ['node2 bandwidth warning: '],
     ],
-    ...mendedFaults,
+    ...mendedFaults(),
   ])('tells of %s', async (_name, spec, cause, exitCode, expected) => {
     const file = await writeVariant(lab, 'variant', (config) => {
       const sections = config['spec'] as Record<string, object>;

@@ -8,7 +8,7 @@ import { kernelModules } from './platform.ts';
 
 const ipvs = '  kubernetes: { kubeProxy: { mode: ipvs } }\n';
 
-const os = (id: string, idLike: string[] = []): Facts['os'] => ({ id, idLike, versionId: '10', prettyName: id });
+const os = (id: string, idLike: string[] = []): Facts['os'] => ({ id, idLike, versionId: '', prettyName: id });
 
 function linesOf(facts: Partial<Facts>): string[] {
   const all = { cp1: { os: facts.os ?? os('ubuntu') }, w2: { os: facts.os ?? os('ubuntu') } };
@@ -20,7 +20,9 @@ function linesOf(facts: Partial<Facts>): string[] {
 
 describe('the checks of what a host runs', () => {
   it.each<[string, Partial<Facts>, string[]]>([
-    ['an unknown distribution', { os: os('slackware') }, ['os-supported warning: slackware 10']],
+    ['an unknown distribution', { os: os('slackware') }, ['os-supported warning: slackware']],
+    ['an old release', { os: { ...os('centos'), versionId: '6' } }, ['os-supported warning: centos 6']],
+    ['a release that is known', { os: { ...os('centos'), versionId: '7.9' } }, []],
     ['one that is like a known one', { os: os('zorin', ['ubuntu']) }, []],
     ['the capitals of openEuler', { os: os('openEuler') }, []],
     [

@@ -1,25 +1,24 @@
+import { describeDistro, distros, findDistro, isKnownRelease } from '../../hosts/distros/index.ts';
 import { neededModules } from '../../kubernetes/kernel-modules.ts';
 import type { HostCheck } from '../check.ts';
-
-/** ID of os-release(5). */
-const known = [
-  ...['debian', 'ubuntu', 'rhel', 'centos', 'rocky', 'almalinux', 'ol', 'anolis', 'tencentos', 'opencloudos', 'fedora'],
-  ...['amzn', 'openeuler', 'kylin', 'uos', 'sles', 'opensuse-leap', 'opensuse-tumbleweed', 'flatcar'],
-];
 
 export const osSupported: HostCheck = {
   id: 'os-supported',
   scope: 'host',
-  title: 'The distribution is not one that is known',
+  title: 'The distribution or its release is not one that is known',
   severity: 'warning',
-  expected: known.join(', '),
+  expected: `one of ${distros.map(describeDistro).join('; ')}`,
   remedy: 'nothing to do where it is like one of them; names of packages and files may differ',
-  source: 'host requirements: matrix of distributions',
+  source: 'host requirements: matrix of distributions; release notes of the distributions for what came later',
   reads: ['osRelease'],
-  run: ({ facts: { os } }) => {
-    // os-release has openEuler and Kylin in capitals of different editions.
-    const names = [os.id, ...os.idLike].map((name) => name.toLowerCase());
-    return names.some((name) => known.includes(name)) ? [] : [{ actual: `${os.id} ${os.versionId}`.trim() }];
+  run({ facts: { os } }) {
+    const distro = findDistro(os);
+    const actual = `${os.id} ${os.versionId}`.trim();
+    if (distro === undefined) return [{ actual }];
+    // One that is only like another counts its releases in its own way.
+    const isItself = distro.ids.includes(os.id.toLowerCase());
+    if (!isItself || isKnownRelease(distro, os.versionId) !== false) return [];
+    return [{ actual, expected: describeDistro(distro) }];
   },
 };
 
