@@ -72,7 +72,7 @@ export function listPeers(given: Commands): readonly Peer[] {
       commands: {
         ...twice(
           'create',
-          `exec ${given.installer} bundle create -c ${given.clusterFile} -o site.bundle.tar --platform linux/amd64`,
+          `exec ${given.installer} bundle create --allow-unpinned -c ${given.clusterFile} -o site.bundle.tar --platform linux/amd64`,
         ),
         ...twice('push', `exec ${given.installer} bundle push ${given.bundle} --to ${host}/pushed --plain-http`),
       },

@@ -58,7 +58,17 @@ export async function prepare(dir: string, registryOptions: BenchRegistryOptions
     const items = indexes.map((index) => ({ from: imageName(host, index), to: imageName(host, index) }));
     const { images } = await copy(whole, store, items);
     for (const { error } of images) if (error) throw error;
-    const args = ['bundle', 'create', '-c', site.clusterFile, '-o', bundle, '--platform', 'linux/amd64'];
+    const args = [
+      'bundle',
+      'create',
+      '--allow-unpinned',
+      '-c',
+      site.clusterFile,
+      '-o',
+      bundle,
+      '--platform',
+      'linux/amd64',
+    ];
     const made = await runMeasured(binary, args);
     if (made.exitCode !== 0) throw new Error(`bundle create: ${made.exitCode} ${made.stdout} ${made.stderr}`);
   } finally {

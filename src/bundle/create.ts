@@ -1,4 +1,6 @@
 import type { KeyObject } from 'node:crypto';
+import { realpath } from 'node:fs/promises';
+import { resolve } from 'node:path';
 import { programVersion } from '../assets.ts';
 import { loadCatalogs } from '../artifacts/load-catalogs.ts';
 import { digestOf, type Digest } from '../oci/digest.ts';
@@ -8,13 +10,15 @@ import { createRegistryStore } from '../oci/registry.ts';
 import type { CallOptions, OciStore } from '../oci/store.ts';
 import { createWebFiles, type WebFiles } from '../oci/web-files.ts';
 import type { ClusterConfig } from '../spec/schema.ts';
-import { openBundle } from './bundle.ts';
+import { openBundle, type Bundle } from './bundle.ts';
 import { bundleUsage } from './bundle-errors.ts';
 import { checkClosedWorld, needsOf } from './closed-world.ts';
 import { imageNeeds, withExtras } from './extras.ts';
 import { resolveHops } from './hops.ts';
 import { installerSource, type InstallerBinary } from './installer-binary.ts';
 import { byDigest, type BundleItem, type BundleManifest } from './manifest.ts';
+import { findParts } from './parted-file.ts';
+import { imagePinsOf, refuseUnpinned, unusedPins } from './pins.ts';
 import { architecturesOf } from './platforms.ts';
 import { registryAccess } from './registries.ts';
 import type { ResolvedCharts } from './resolve-charts.ts';
@@ -41,6 +45,8 @@ export interface CreateOptions extends Omit<WriteOptions, 'signKey'> {
   readonly installers: readonly InstallerBinary[];
   /** A bundle whose blobs are left out. */
   readonly deltaFrom?: string | undefined;
+  /** Throws where the base must not be used. */
+  readonly judgeBase?: ((bundle: Bundle) => void) | undefined;
   readonly signKey?: KeyObject | undefined;
   /** OpenPGP private key, armored, that signs the indexes of package repositories. */
   readonly repositoryKey?: string | undefined;
@@ -61,6 +67,7 @@ export async function createBundle(options: CreateOptions): Promise<WriteResult>
   const { config, signal, patience, env, onNote } = options;
   const platforms = options.platforms.toSorted();
   await checkFolder(options.path);
+  if (options.deltaFrom !== undefined) await checkApart(options.path, options.deltaFrom);
   const hops = resolveHops(await loadCatalogs(config), config, architecturesOf(platforms), options.upgradeTo);
   for (const note of new Set(hops.flatMap(({ notes }) => notes))) onNote(note);
   const access = await registryAccess(config, env, options.addSecret);
@@ -70,16 +77,20 @@ export async function createBundle(options: CreateOptions): Promise<WriteResult>
   const web = createWebFiles({ proxyEnv: env, patience });
   try {
     const { mirrors } = config.spec.artifacts;
-    const { allowUnpinned } = options;
     // First of all: charts say which images they need.
     const charts = await chartsOf(web, registry, options);
     const wanted = withExtras(wantedOf(hops), config, [...charts.artifacts, ...charts.images]);
+    const pins = imagePinsOf(config);
+    if (!options.allowUnpinned) refuseUnpinned(wanted, pins);
+    for (const name of unusedPins(wanted, pins)) {
+      onNote(`spec.bundle.digests names ${name}, which nothing in this bundle asks for`);
+    }
     const [images, files, packages, installers, base] = await both([
-      resolveImages(registry, wanted.images, platforms, { signal, earlier: earlier?.store }),
-      resolveFiles(web, wanted.files, { mirrors, allowUnpinned, signal }),
+      resolveImages(registry, wanted.images, platforms, { signal, earlier: earlier?.store, pins }),
+      resolveFiles(web, wanted.files, { mirrors, signal }),
       packagesOf(web, options),
       Promise.all(options.installers.map(installerSource)),
-      options.deltaFrom === undefined ? Promise.resolve(undefined) : readBase(options.deltaFrom),
+      options.deltaFrom === undefined ? Promise.resolve(undefined) : readBase(options.deltaFrom, options.judgeBase),
     ]);
     const items = [...images, ...files, ...packages, ...charts.files, ...installers].map(({ item }) => item);
     const ofCharts = charts.images.flatMap(({ name, why }) => why.map((namedBy) => ({ image: name, namedBy })));
@@ -152,9 +163,23 @@ export interface BaseContents {
   readonly blobs: ReadonlySet<Digest>;
 }
 
-async function readBase(path: string): Promise<BaseContents> {
+/** A delta in the place of its base would leave nobody who has the rest. BUNDLE_OUT (exit code 2). */
+async function checkApart(path: string, basePath: string): Promise<void> {
+  const realPaths = async (name: string): Promise<readonly string[]> =>
+    Promise.all((await findParts(name)).map((part) => realpath(part).catch(() => resolve(part))));
+  const base = await realPaths(basePath);
+  if (!(await realPaths(path)).some((part) => base.includes(part))) return;
+  throw bundleUsage(
+    'OUT',
+    `${path} is the bundle that --delta-from names: the delta would take its place, and nothing else has what it leaves out`,
+    'give another name to -o',
+  );
+}
+
+async function readBase(path: string, judge: CreateOptions['judgeBase']): Promise<BaseContents> {
   const bundle = await openBundle(path);
   await bundle.close();
+  judge?.(bundle);
   if (bundle.manifest.base !== undefined) {
     throw bundleUsage(
       'BASE_IS_DELTA',

@@ -3,14 +3,13 @@ import { dirname, join } from 'node:path';
 import { copy } from '../oci/copy.ts';
 import { toInstallerError } from '../oci/copy-blobs.ts';
 import { createLayout } from '../oci/layout.ts';
-import { parsePlatform } from '../oci/platform.ts';
 import { parseReference } from '../oci/reference.ts';
 import { verifying } from '../oci/verify.ts';
 import { InstallerErrors } from '../errors.ts';
 import type { Bundle } from './bundle.ts';
 import { bundleUsage } from './bundle-errors.ts';
 import { diskTooSmall, freeBytesOf, sizeOf } from './free-space.ts';
-import { formatItem, type BundleItem } from './manifest.ts';
+import { formatItem, platformsOf, type BundleItem } from './manifest.ts';
 import { repositoriesIn, repositoryOf } from './package-places.ts';
 import { refuseDelta } from './push.ts';
 import { filePathOf } from './serve-files.ts';
@@ -31,7 +30,7 @@ export async function extractBundle(
   { names = [], signal }: ExtractOptions = {},
 ): Promise<readonly { readonly item: BundleItem; readonly path: string }[]> {
   refuseDelta(bundle);
-  const { items, platforms } = bundle.manifest;
+  const { items } = bundle.manifest;
   const repositories = new Set(repositoriesIn(items).filter((name) => names.includes(name)));
   const unknown = names.filter((name) => !repositories.has(name) && !items.some((item) => item.name === name));
   if (unknown.length > 0) {
@@ -58,8 +57,11 @@ export async function extractBundle(
     const copied = await copy(
       bundle.store,
       layout,
-      images.map(({ name }) => ({ from: parseReference(name), to: parseReference(name) })),
-      { platforms: platforms.map(parsePlatform), signal },
+      images.map((item) => {
+        const name = parseReference(item.name);
+        return { from: name, to: name, platforms: platformsOf(item) };
+      }),
+      { signal },
     );
     await layout.close();
     const errors = copied.images.flatMap(({ error }) => error ?? []);

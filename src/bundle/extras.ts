@@ -8,6 +8,7 @@ import type { Wanted, WantedImage } from './wanted.ts';
 /** The images and files of spec.bundle, and what its charts bring, beside what the versions need; each image once. Pure. */
 export function withExtras(wanted: Wanted, { spec }: ClusterConfig, fromCharts: readonly WantedImage[]): Wanted {
   const images = new Map<string, Set<string>>();
+  const digests = new Map(fromCharts.flatMap(({ name, digest }) => (digest === undefined ? [] : [[name, digest]])));
   const listed = spec.bundle.images.map((image) => ({ name: whole(image), why: ['listed in spec.bundle.images'] }));
   for (const { name, why } of [...wanted.images, ...listed, ...fromCharts]) {
     images.set(name, new Set([...(images.get(name) ?? []), ...why]));
@@ -16,7 +17,10 @@ export function withExtras(wanted: Wanted, { spec }: ClusterConfig, fromCharts: 
     ...({ kind: 'file', name: fileNameOf(url), url, sha256, pinnedBy: 'reference' } as const),
     why: ['listed in spec.bundle.files'],
   }));
-  return { images: [...images].map(([name, why]) => ({ name, why: [...why] })), files: [...wanted.files, ...files] };
+  return {
+    images: [...images].map(([name, why]) => ({ name, digest: digests.get(name), why: [...why] })),
+    files: [...wanted.files, ...files],
+  };
 }
 
 /** What of spec.bundle has to be in a bundle, as far as the cluster file says it. Pure. */

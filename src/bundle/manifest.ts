@@ -1,7 +1,8 @@
 import { z } from 'zod';
 import { messageOf } from '../errors.ts';
 import { digestOf, isDigest, type Digest } from '../oci/digest.ts';
-import type { BlobDescriptor } from '../oci/manifest.ts';
+import type { BlobDescriptor, Platform } from '../oci/manifest.ts';
+import { parsePlatform } from '../oci/platform.ts';
 import { bundleUsage, damaged, notABundle } from './bundle-errors.ts';
 
 /** Version of the format (docs/bundle-format.md). A reader refuses one that it does not know. */
@@ -16,8 +17,8 @@ export const bundleFormatName = 'installer-bundle';
 export type ItemKind = 'image' | 'binary' | 'installer' | 'package' | 'package-index' | 'chart' | 'file' | 'sbom';
 
 /**
- * How the digest came to be known. `catalog`: pinned in the version catalog. `reference`: it stands in the image reference, or beside the address in the cluster file.
- * `tag`: the registry said what its tag names. `signed`: an index says it that its repository's key has signed. `published`: the publisher's own checksum file, nothing else vouches for it.
+ * How the digest came to be known. `catalog`: pinned in the version catalog. `reference`: it stands in the image reference, or in the cluster file.
+ * `tag`: the registry said what its tag names, and nobody else. `signed`: an index says it that its repository's key has signed. `published`: the publisher's own checksum file, nothing else vouches for it.
  * `local`: made by, or given to, the program that made the bundle.
  */
 export const pins = ['catalog', 'reference', 'tag', 'signed', 'published', 'local'] as const;
@@ -218,6 +219,11 @@ export function itemKey({ kind, name, version, platforms, digest: own }: BundleI
 
 export function byDigest(a: BlobDescriptor, b: BlobDescriptor): number {
   return compare(a.digest, b.digest);
+}
+
+/** The platforms that an image is there for: of a merged bundle not those of the others. Undefined for what is good for all. */
+export function platformsOf({ platforms }: BundleItem): readonly Platform[] | undefined {
+  return platforms.length === 0 ? undefined : platforms.map(parsePlatform);
 }
 
 /** `kubelet v1.36.3 (linux/amd64)`. */

@@ -42,25 +42,38 @@ export function partPaths(path: string, totalBytes: number, partBytes: number | 
 }
 
 /**
- * The files that a path stands for: itself, or all parts where it names the first one or what they are parts of.
- * BUNDLE_PART_MISSING where one in between is not there.
+ * The files that a path stands for: itself, or all parts where it names one of them or what they are parts of. Names that end in a number
+ * are those of parts only where a part `.001` lies beside them: a file may as well have a date at the end. BUNDLE_PART_MISSING where one
+ * in between is not there.
  */
 export async function findParts(path: string): Promise<string[]> {
   const stem = /^(.*)\.\d{3,}$/s.exec(path)?.[1];
-  if (stem === undefined && (existsSync(path) || !existsSync(`${path}.001`))) return [path];
+  if (stem !== undefined ? !existsSync(`${stem}.001`) : existsSync(path) || !existsSync(`${path}.001`)) return [path];
   const name = `${basename(stem ?? path)}.`;
   const folder = dirname(path);
   const numbers = (await readdir(folder).catch(() => []))
     .filter((file) => file.startsWith(name) && /^\d{3,}$/.test(file.slice(name.length)))
     .map((file) => Number(file.slice(name.length)))
     .sort((a, b) => a - b);
-  if (numbers.length === 0) return [path];
   const nameOf = (number: number): string => join(folder, `${name}${`${number}`.padStart(3, '0')}`);
-  const missing = Array.from({ length: numbers.at(-1) ?? 0 }, (_, index) => index + 1).filter(
-    (number) => !numbers.includes(number),
+  const missing = gapsIn(numbers).map(([first, last]) =>
+    first === last ? nameOf(first) : `${nameOf(first)} to ${nameOf(last)}`,
   );
-  if (missing.length > 0) throw partMissing(missing.map(nameOf).join(', '));
+  if (missing.length > 0) throw partMissing(missing.join(', '));
   return numbers.map(nameOf);
+}
+
+/** Whether a file of this name could be taken for a part of something else. */
+export function isPartName(path: string): boolean {
+  return /\.\d{3}$/.test(path);
+}
+
+/** What is missing of the numbers from 1 to the largest, as first and last of each gap. The numbers rise. */
+function gapsIn(numbers: readonly number[]): (readonly [number, number])[] {
+  return numbers.flatMap((number, index) => {
+    const before = numbers[index - 1] ?? 0;
+    return number > before + 1 ? [[before + 1, number - 1] as const] : [];
+  });
 }
 
 /** A part is not there. */

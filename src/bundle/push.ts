@@ -5,13 +5,12 @@ import type { Digest } from '../oci/digest.ts';
 import { parseManifest } from '../oci/manifest.ts';
 import { isManifest } from '../oci/media-types.ts';
 import { narrowIndex } from '../oci/narrow.ts';
-import { parsePlatform } from '../oci/platform.ts';
 import { parseReference, withDigest, type Reference } from '../oci/reference.ts';
 import type { OciStore, WritableOciStore } from '../oci/store.ts';
 import { artifactManifest, artifactName, storeWithFiles } from './artifacts-store.ts';
 import type { Bundle } from './bundle.ts';
 import { bundleUsage } from './bundle-errors.ts';
-import type { BundleItem } from './manifest.ts';
+import { platformsOf, type BundleItem } from './manifest.ts';
 import { mapItems, type MappedItem, type RegistryTarget } from './registry-mapping.ts';
 
 export interface PushOptions {
@@ -44,14 +43,13 @@ export async function pushBundle(
   const { images, ...counts } = await copy(
     storeWithFiles(bundle),
     target,
-    mapped.map(({ item, to }) => ({ from: sourceName(item), to })),
+    mapped.map(({ item, to }) => ({ from: sourceName(item), to, platforms: platformsOf(item) })),
     {
       jobs: options.jobs ?? 6,
       attempts: options.attempts,
       baseDelayMs: options.baseDelayMs,
       signal: options.signal,
       onProgress: options.onProgress,
-      platforms: bundle.manifest.platforms.map(parsePlatform),
       whenIndexRefused: 'narrow',
     },
   );
@@ -68,6 +66,8 @@ export interface CheckedItem extends MappedItem {
   readonly missing: readonly Digest[];
   /** What the tag names instead; undefined where it names what it should, or names nothing and is among the missing. */
   readonly otherDigest?: Digest | undefined;
+  /** The tag names only what there is of its index, which the registry would not take: nobody finds the image by the digest of the index. */
+  readonly isNarrowed: boolean;
 }
 
 const looksAtOnce = 16;
@@ -100,6 +100,7 @@ export async function checkRegistry(
         item,
         to,
         missing: named === undefined ? [top, ...missing] : missing,
+        isNarrowed: isRight && named.digest !== top,
         ...(named === undefined || isRight ? {} : { otherDigest: named.digest }),
       };
     }),

@@ -8,9 +8,11 @@ import type { Digest } from '../oci/digest.ts';
 import { parseManifest } from '../oci/manifest.ts';
 import { readBlob } from '../oci/read-blob.ts';
 import { formatReference, parseReference } from '../oci/reference.ts';
+import { readAll, verifying } from '../oci/verify.ts';
 import type { OciStore } from '../oci/store.ts';
 import type { WebFiles } from '../oci/web-files.ts';
 import type { ChartSource } from '../spec/bundle-extras.ts';
+import type { Bundle } from './bundle.ts';
 import { bundleError, bundleUsage } from './bundle-errors.ts';
 import { readChart } from './chart-archive.ts';
 import { chartReference } from './chart-reference.ts';
@@ -73,19 +75,50 @@ interface FoundChart {
   readonly artifact?: WantedImage;
 }
 
+/**
+ * The images that charts of the cluster file need now, read out of the charts in a bundle: values may have changed since it was made. Charts
+ * that are not in the bundle are none of this function's business. Errors as of resolveCharts.
+ */
+export async function imagesOfChartsIn(
+  bundle: Bundle,
+  charts: readonly ChartSource[],
+): Promise<readonly WantedImage[]> {
+  const found: WantedImage[] = [];
+  for (const chart of charts) {
+    const archive = await archiveIn(bundle, chart);
+    if (archive !== undefined) found.push(...(await imagesOf(chart, archive)));
+  }
+  return found;
+}
+
+async function archiveIn(bundle: Bundle, chart: ChartSource): Promise<Buffer | undefined> {
+  const { items } = bundle.manifest;
+  if (chart.repository.startsWith('oci://')) {
+    const name = chartReference(chart);
+    if (!items.some((item) => item.kind === 'image' && item.name === name)) return undefined;
+    return (await fromRegistry(bundle.store, chart, {})).archive;
+  }
+  const item = items.find(
+    ({ kind, name, version }) => kind === 'chart' && name === chart.name && version === chart.version,
+  );
+  if (item === undefined) return undefined;
+  return readAll(verifying(bundle.openBlob(item), item, bundle.path), maxChartBytes, item.name, bundle.path);
+}
+
 async function fromRegistry(
   registry: OciStore,
   chart: ChartSource,
-  { signal }: ResolveChartsOptions,
+  { signal }: Pick<ResolveChartsOptions, 'signal'>,
 ): Promise<FoundChart> {
   const name = chartReference(chart);
-  const reference = parseReference(name);
+  const named = parseReference(name);
+  const reference = chart.digest === undefined ? named : { ...named, digest: chart.digest };
   const manifest = parseManifest(await registry.readManifest(reference, { signal }), name);
   const layer =
     manifest.kind === 'image' ? manifest.layers.find(({ mediaType }) => mediaType === contentType) : undefined;
   if (layer === undefined) throw invalid(name, `it has no layer of the type ${contentType}`);
   const archive = await readBlob(registry, reference, layer, { signal });
-  return { archive, artifact: { name, why: ['a chart of spec.bundle.charts'] } };
+  return { archive, artifact: { name, digest: chart.digest, why: ['a chart of spec.bundle.charts'] } };
 }
 
 async function fromWeb(web: WebFiles, chart: ChartSource, options: ResolveChartsOptions): Promise<FoundChart> {
@@ -107,19 +140,21 @@ async function fromWeb(web: WebFiles, chart: ChartSource, options: ResolveCharts
   const url = new URL(address, `${repository}/`).href;
   const archive = await readWhole(web, mirrorUrl(url, mirrors), signal);
   const hex = createHash('sha256').update(archive).digest('hex');
-  const said =
+  const published =
     typeof entry?.['digest'] === 'string' ? entry['digest'].replace(/^sha256:/, '').toLowerCase() : undefined;
-  if (said === undefined && !allowUnpinned) {
+  const pinned = chart.digest?.replace(/^sha256:/, '');
+  if (pinned === undefined && !allowUnpinned) {
     throw bundleUsage(
       'UNPINNED',
-      `${indexUrl} gives no checksum for ${name} ${version}`,
-      'name it with its checksum under spec.bundle.files, or take what comes with --allow-unpinned',
+      `nothing is pinned for the chart ${name} ${version} of ${repository}`,
+      'give its digest in spec.bundle.charts, or take what the repository says now with --allow-unpinned',
     );
   }
+  const said = pinned ?? published;
   if (said !== undefined && said !== hex) {
     throw bundleError(
       'CHART_DIGEST',
-      `${url} has the checksum ${hex}, and ${indexUrl} says ${said}`,
+      `${url} has the checksum ${hex}, and ${pinned === undefined ? indexUrl : 'the cluster file'} says ${said}`,
       'see which of both is right; nothing of it was taken',
     );
   }
@@ -133,7 +168,7 @@ async function fromWeb(web: WebFiles, chart: ChartSource, options: ResolveCharts
     why: ['a chart of spec.bundle.charts'],
     ...blob,
     origin: url,
-    pin: said === undefined ? 'published' : 'tag',
+    pin: pinned === undefined ? 'published' : 'reference',
     blobs: [digest],
   };
   return { archive, file: { item, source: memorySource(archive, blob, url) } };

@@ -1,10 +1,10 @@
 import { mirrorUrl } from '../artifacts/mirror.ts';
 import { mapConcurrent } from '../lib/concurrency.ts';
 import type { WebFiles } from '../oci/web-files.ts';
-import { bundleError, bundleUsage } from './bundle-errors.ts';
+import { bundleError } from './bundle-errors.ts';
 import type { BundleItem } from './manifest.ts';
 import { valuesOf } from './values-of.ts';
-import type { WantedFile } from './wanted.ts';
+import { formatFile, type WantedFile } from './wanted.ts';
 
 /** A file, and where it is fetched from. */
 export interface ResolvedFile {
@@ -15,8 +15,6 @@ export interface ResolvedFile {
 export interface ResolveFilesOptions {
   /** spec.artifacts.mirrors. */
   readonly mirrors: Readonly<Record<string, string>>;
-  /** Take the publisher's checksum where none is pinned. */
-  readonly allowUnpinned: boolean;
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -24,21 +22,13 @@ const filesAtOnce = 16;
 
 /**
  * Asks for the size of every file, and for the published checksum where none is pinned: then everything is known before the first
- * byte is fetched. Errors of all files together: BUNDLE_UNPINNED (exit code 2), BUNDLE_NO_CHECKSUM, WEB_FILE_NOT_FOUND.
+ * byte is fetched. Errors of all files together: BUNDLE_NO_CHECKSUM, WEB_FILE_NOT_FOUND.
  */
 export async function resolveFiles(
   web: WebFiles,
   wanted: readonly WantedFile[],
-  { mirrors, allowUnpinned, signal }: ResolveFilesOptions,
+  { mirrors, signal }: ResolveFilesOptions,
 ): Promise<readonly ResolvedFile[]> {
-  const unpinned = wanted.filter(({ sha256 }) => sha256 === undefined);
-  if (unpinned.length > 0 && !allowUnpinned) {
-    throw bundleUsage(
-      'UNPINNED',
-      `no checksum is pinned for ${unpinned.map(describeFile).join(', ')}`,
-      'pin it in a catalog under spec.artifacts.catalogs, or take what the publisher says with --allow-unpinned',
-    );
-  }
   const results = await mapConcurrent(
     wanted,
     filesAtOnce,
@@ -82,14 +72,8 @@ async function publishedChecksum(
   if (found !== undefined) return found;
   throw bundleError(
     'NO_CHECKSUM',
-    `nobody says what ${describeFile(file)} should be: ${from} ${text === undefined ? 'is not there' : 'holds no SHA-256 of it'}`,
+    `nobody says what ${formatFile(file)} should be: ${from} ${text === undefined ? 'is not there' : 'holds no SHA-256 of it'}`,
     'pin its checksum in a catalog under spec.artifacts.catalogs',
-  );
-}
-
-function describeFile({ name, version, platform }: WantedFile): string {
-  return [name, ...(version === undefined ? [] : [version]), ...(platform === undefined ? [] : [`(${platform})`])].join(
-    ' ',
   );
 }
 

@@ -16,6 +16,7 @@ import { readBlob } from '../oci/read-blob.ts';
 import { parseReference, withDigest, type Reference, type RepositoryName } from '../oci/reference.ts';
 import type { CallOptions, OciStore } from '../oci/store.ts';
 import type { BundleItem } from './manifest.ts';
+import type { ImagePins } from './pins.ts';
 import { valuesOf } from './values-of.ts';
 import type { WantedImage } from './wanted.ts';
 
@@ -38,6 +39,13 @@ interface Origins {
   readonly earlier: OciStore | undefined;
 }
 
+export interface ResolveImagesOptions extends CallOptions {
+  /** A bundle made earlier. */
+  readonly earlier?: OciStore | undefined;
+  /** What images that are named by tag must be: then they are asked for by digest. */
+  readonly pins?: ImagePins | undefined;
+}
+
 /**
  * Asks for the manifests of all images, for the platforms wanted: one request for each manifest, less what an earlier bundle has of
  * them. An image that lacks a platform says so in its item, and nothing else. Every image that cannot be read is told, as
@@ -47,14 +55,14 @@ export async function resolveImages(
   store: OciStore,
   wanted: readonly WantedImage[],
   platforms: readonly string[],
-  { signal, earlier }: CallOptions & { readonly earlier?: OciStore | undefined } = {},
+  { signal, earlier, pins = new Map() }: ResolveImagesOptions = {},
 ): Promise<readonly ResolvedImage[]> {
   const parsed = platforms.map(parsePlatform);
   const origins = { store, earlier };
   const results = await mapConcurrent(
     wanted,
     imagesAtOnce,
-    (image) => resolveImage(origins, image, parsed, signal),
+    (image) => resolveImage(origins, { ...image, digest: image.digest ?? pins.get(image.name) }, parsed, signal),
     signal,
   );
   return valuesOf(results);
@@ -67,11 +75,12 @@ async function byDigest<T>({ store, earlier }: Origins, read: (from: OciStore) =
 
 async function resolveImage(
   origins: Origins,
-  { name, why }: WantedImage,
+  { name, why, digest: pinned }: WantedImage,
   platforms: readonly Platform[],
   signal: AbortSignal | undefined,
 ): Promise<ResolvedImage> {
-  const reference = parseReference(name);
+  const named = parseReference(name);
+  const reference = pinned === undefined ? named : { ...named, digest: pinned };
   const readTop = (from: OciStore): Promise<StoredManifest> => from.readManifest(reference, { signal });
   const top = await (reference.digest === undefined ? readTop(origins.store) : byDigest(origins, readTop));
   const parsed = parseManifest(top, name);

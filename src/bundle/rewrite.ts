@@ -11,6 +11,11 @@ import { writeBundle, type BlobSource, type WriteOptions, type WriteResult } fro
 /** From disk to disk: more at once takes memory and is no faster. */
 const rewriteJobs = 2;
 
+export interface JudgeOptions {
+  /** Throws where a bundle must not be used, before anything of it is. */
+  readonly judge?: ((bundle: Bundle) => void) | undefined;
+}
+
 /** Every blob of bundles that are open; each is verified on its way. */
 function sourcesOf(bundles: readonly Bundle[]): BlobSource[] {
   return bundles.flatMap((bundle) =>
@@ -23,10 +28,19 @@ function sourcesOf(bundles: readonly Bundle[]): BlobSource[] {
   );
 }
 
-async function withBundles<T>(paths: readonly string[], work: (bundles: readonly Bundle[]) => Promise<T>): Promise<T> {
+/** Opens bundles and judges them (their signatures, say), and closes them when the work is over. */
+async function withBundles<T>(
+  paths: readonly string[],
+  judge: ((bundle: Bundle) => void) | undefined,
+  work: (bundles: readonly Bundle[]) => Promise<T>,
+): Promise<T> {
   const bundles: Bundle[] = [];
   try {
-    for (const path of paths) bundles.push(await openBundle(path));
+    for (const path of paths) {
+      const bundle = await openBundle(path);
+      bundles.push(bundle);
+      judge?.(bundle);
+    }
     return await work(bundles);
   } finally {
     await Promise.all(bundles.map((bundle) => bundle.close()));
@@ -34,8 +48,11 @@ async function withBundles<T>(paths: readonly string[], work: (bundles: readonly
 }
 
 /** Makes one file out of parts, or parts out of one file: the bytes are the same. Every blob is verified on its way. */
-export async function recutBundle(from: string, options: Omit<WriteOptions, 'signKey'>): Promise<WriteResult> {
-  return withBundles([from], async ([bundle]) => {
+export async function recutBundle(
+  from: string,
+  options: Omit<WriteOptions, 'signKey'> & JudgeOptions,
+): Promise<WriteResult> {
+  return withBundles([from], options.judge, async ([bundle]) => {
     if (bundle === undefined) throw new RangeError('no bundle');
     return writeBundle(bundle.manifest, sourcesOf([bundle]), {
       jobs: rewriteJobs,
@@ -52,9 +69,9 @@ export async function recutBundle(from: string, options: Omit<WriteOptions, 'sig
  */
 export async function mergeBundles(
   paths: readonly [string, string],
-  options: WriteOptions & { readonly signKey?: KeyObject | undefined },
+  options: WriteOptions & JudgeOptions & { readonly signKey?: KeyObject | undefined },
 ): Promise<WriteResult> {
-  return withBundles(paths, async (bundles) => {
+  return withBundles(paths, options.judge, async (bundles) => {
     const [a, b] = bundles;
     if (a === undefined || b === undefined) throw new RangeError('two bundles are merged');
     const { draft, sources } = merge(a, b);

@@ -1,4 +1,5 @@
 import type { Digest } from '../oci/digest.ts';
+import { parseReference } from '../oci/reference.ts';
 import { formatSize } from './bundle-errors.ts';
 import { sizesOf } from './bundle.ts';
 import { formatItem, itemKey, type BundleItem, type BundleManifest } from './manifest.ts';
@@ -32,13 +33,25 @@ export function renderTree(manifest: BundleManifest, sizeBytes: number, signatur
       const notes = [
         ...(item.kind === 'image' ? [item.platforms.join(', ')] : []),
         ...(shared > 0 ? [`${formatSize(shared)} shared`] : []),
-        ...(item.pin === 'published' ? ['NOT PINNED'] : []),
+        ...(isUnpinned(item) ? ['NOT PINNED'] : []),
       ];
       const note = notes.length === 0 ? '' : `  (${notes.join('; ')})`;
       lines.push(`${isLast ? '  ' : '│ '} ${branch} ${column(item.sizeBytes)}  ${formatItem(item)}${note}`);
     }
   }
   return `${lines.join('\n')}\n`;
+}
+
+/** Nobody but where it came from said what it is. */
+function isUnpinned({ pin }: BundleItem): boolean {
+  return pin === 'tag' || pin === 'published';
+}
+
+/** What images named by tag are, by reference: for `spec.bundle.digests`, so that the next bundle gets the very same. Pure. */
+export function digestLines({ items }: BundleManifest): string[] {
+  return items
+    .filter(({ kind, name }) => kind === 'image' && parseReference(name).digest === undefined)
+    .map(({ name, digest }) => `${name}: ${digest}`);
 }
 
 /** One line for each item: kind, name, platforms, size, digest. Pure. */

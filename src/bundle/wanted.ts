@@ -1,9 +1,12 @@
 import type { Artifact, ResolvedVersions } from '../artifacts/catalog.ts';
+import type { Digest } from '../oci/digest.ts';
 import { formatReference, parseReference } from '../oci/reference.ts';
 
 /** An image that a bundle shall hold; its name is a whole reference. */
 export interface WantedImage {
   readonly name: string;
+  /** What it must be, where who asks for it says so. */
+  readonly digest?: Digest | undefined;
   readonly why: readonly string[];
 }
 
@@ -27,6 +30,13 @@ export interface WantedFile {
 export interface Wanted {
   readonly images: readonly WantedImage[];
   readonly files: readonly WantedFile[];
+}
+
+/** `kubelet v1.36.3 (linux/amd64)`. */
+export function formatFile({ name, version, platform }: WantedFile): string {
+  return [name, ...(version === undefined ? [] : [version]), ...(platform === undefined ? [] : [`(${platform})`])].join(
+    ' ',
+  );
 }
 
 /** What installing these versions, one after the other, needs: each thing once, with everybody who asked for it. Pure. */

@@ -13,6 +13,7 @@ import { bundleExists, openBundle, planBundle, renderIndex, sizesOf, type Bundle
 import { bundleUsage, formatSize } from './bundle-errors.ts';
 import { namingDisk } from './free-space.ts';
 import { renderBundleManifest, parseBundleManifest, type BundleManifest } from './manifest.ts';
+import { isPartName } from './parted-file.ts';
 import { asidePath, openPartial, wholeAside } from './partial.ts';
 import { signManifest } from './signature.ts';
 
@@ -87,7 +88,7 @@ export async function writeBundle(
       old?.manifestDigest === manifestDigest &&
       old.signature === signature &&
       old.file.sizeBytes === plan.totalBytes &&
-      isCutAs(old, options.partBytes);
+      isCutAs(old, path, options.partBytes);
     if (old !== undefined && isSame) {
       return { ...result, paths: old.file.paths, fetchedBytes: 0, keptBytes: 0, wasThere: true };
     }
@@ -109,8 +110,15 @@ export async function writeBundle(
   }
 }
 
-/** The folder must be there and take files; said before anything is asked for. BUNDLE_OUT (exit code 2). */
+/** The folder must be there and take files, and the name be none of a part; said before anything is asked for. BUNDLE_OUT (exit code 2). */
 export async function checkFolder(path: string): Promise<void> {
+  if (isPartName(path)) {
+    throw bundleUsage(
+      'OUT',
+      `${path} would be taken for a part of another bundle: a name that ends in a point and three digits is that of a part`,
+      'give another name to -o',
+    );
+  }
   try {
     await access(dirname(resolve(path)), constants.W_OK);
   } catch (error) {
@@ -228,8 +236,8 @@ async function openAside(path: string): Promise<EarlierBundle | undefined> {
   return bundle && { ...bundle, blobs: await wholeAside(path, sizesOf(bundle.manifest)) };
 }
 
-function isCutAs(old: Bundle, partBytes: number | undefined): boolean {
-  if (partBytes === undefined) return old.file.paths.length === 1 && !/\.\d{3,}$/.test(old.file.paths[0] ?? '');
+function isCutAs(old: Bundle, path: string, partBytes: number | undefined): boolean {
+  if (partBytes === undefined) return old.file.paths.length === 1 && resolve(old.file.paths[0] ?? '') === path;
   return old.file.paths.length === Math.max(1, Math.ceil(old.file.sizeBytes / partBytes));
 }
 

@@ -9,6 +9,8 @@ export interface CopyItem {
   readonly from: Reference;
   /** Where it has a tag, that tag names the image afterwards; where it has only a digest, nothing but the digest does. */
   readonly to: Reference;
+  /** In the place of those of the options: what there is may differ from image to image. */
+  readonly platforms?: readonly Platform[] | undefined;
 }
 
 export interface CopyOptions extends CallOptions {

@@ -72,7 +72,9 @@ interface Context {
   readonly requests: ReturnType<typeof createLimiter>;
 }
 
-async function copyImage(context: Context, item: CopyItem): Promise<CopiedImage> {
+async function copyImage(all: Context, item: CopyItem): Promise<CopiedImage> {
+  const platforms = item.platforms ?? all.options.platforms;
+  const context = { ...all, options: { ...all.options, platforms } };
   const { source, target, options } = context;
   const { signal, referrers } = options;
   const there = await small(context, () => target.resolve(byTag(item.to), { signal }));

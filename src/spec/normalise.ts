@@ -51,10 +51,11 @@ export function normaliseClusterFile(file: ClusterFile, bases: PathBases): Clust
       bundle: {
         images: spec.bundle.images,
         files: spec.bundle.files,
-        charts: spec.bundle.charts.map(({ values, repository, ...chart }) => ({
+        digests: spec.bundle.digests,
+        charts: spec.bundle.charts.map(({ values, repository, digest, ...chart }) => ({
           ...chart,
           repository: trimSlashes(repository),
-          ...withoutUndefined({ values: values === undefined ? undefined : resolvePath(values, bases) }),
+          ...withoutUndefined({ digest, values: values === undefined ? undefined : resolvePath(values, bases) }),
         })),
       },
       artifacts: {

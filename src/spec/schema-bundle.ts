@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { messageOf } from '../errors.ts';
+import type { Digest } from '../oci/digest.ts';
 import { parseReference } from '../oci/reference.ts';
 import { checkBaseUrl, type Check } from './formats.ts';
 import { path, text } from './schema-values.ts';
@@ -26,6 +27,17 @@ const checkVersion: Check = (value) =>
 const checkSha256: Check = (value) =>
   /^[0-9a-f]{64}$/.test(value) ? undefined : `"${value}" is not a SHA-256 in 64 hexadecimal digits`;
 
+const checkDigest: Check = (value) =>
+  /^sha256:[0-9a-f]{64}$/.test(value) ? undefined : `"${value}" is not a digest: sha256: and 64 hexadecimal digits`;
+
+const checkTagged: Check = (value) => {
+  const problem = checkImage(value);
+  if (problem !== undefined) return problem;
+  return parseReference(value).digest === undefined ? undefined : `"${value}" has a digest already`;
+};
+
+const digest = text(checkDigest, 'digest').transform((value) => value as Digest);
+
 const images = z.array(text(checkImage, 'image')).default([]);
 
 const chart = z.strictObject({
@@ -38,6 +50,7 @@ const chart = z.strictObject({
   images: images.describe(
     'Images that cannot be found by reading the chart. Where given, templates whose images cannot be read are taken for covered.',
   ),
+  digest: digest.optional().describe('What it must be: digest of the packed chart, or of its manifest in a registry.'),
 });
 
 const file = z.strictObject({
@@ -48,5 +61,11 @@ const file = z.strictObject({
 export const bundleExtras = z.strictObject({
   images: images.describe('Images by reference.'),
   charts: z.array(chart).default([]).describe('Helm charts. The images that they name come with them.'),
+  digests: z
+    .record(text(checkTagged, 'image'), digest)
+    .default({})
+    .describe(
+      'What images must be that are named by tag: digests by reference. `installer bundle list FILE --digests` prints them of a bundle.',
+    ),
   files: z.array(file).default([]).describe('Files by address and checksum.'),
 });

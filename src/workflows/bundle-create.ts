@@ -1,12 +1,14 @@
 import { arch } from 'node:process';
 import { runningBinary } from '../assets.ts';
+import { bundleUsage } from '../bundle/bundle-errors.ts';
 import { createBundle } from '../bundle/create.ts';
-import type { InstallerBinary } from '../bundle/installer-binary.ts';
+import { checkInstallers, type InstallerBinary } from '../bundle/installer-binary.ts';
 import { readPrivateKey } from '../bundle/signature.ts';
 import { readRepositoryKey } from './bundle-repository-key.ts';
 import { formatWritten } from '../bundle/write-bundle.ts';
 import type { ExitCode } from '../errors.ts';
 import { loadClusterConfig } from '../spec/load.ts';
+import { readJudge } from './bundle-look.ts';
 import { runBundleTask, type BundleRun } from './bundle-run.ts';
 
 export interface BundleCreateInput {
@@ -16,12 +18,15 @@ export interface BundleCreateInput {
   readonly platforms: readonly string[];
   readonly upgradeTo?: string | undefined;
   readonly deltaFrom?: string | undefined;
+  /** Public key that the base of a delta must be signed with. */
+  readonly baseKeyFile?: string | undefined;
   readonly partBytes?: number | undefined;
   readonly signKeyFile?: string | undefined;
   /** OpenPGP private key for the indexes of package repositories. */
   readonly repositoryKeyFile?: string | undefined;
   readonly jobs?: number | undefined;
   readonly allowUnpinned: boolean;
+  readonly allowMissingInstaller: boolean;
   /** Programs to put in, beside the one that runs. */
   readonly installers: readonly InstallerBinary[];
   readonly env: NodeJS.ProcessEnv;
@@ -38,6 +43,10 @@ export async function runBundleCreate(input: BundleCreateInput, run: BundleRun):
   const signKey = input.signKeyFile === undefined ? undefined : await readPrivateKey(input.signKeyFile);
   const repositoryKey =
     input.repositoryKeyFile === undefined ? undefined : await readRepositoryKey(input.repositoryKeyFile);
+  if (input.baseKeyFile !== undefined && input.deltaFrom === undefined) {
+    throw bundleUsage('SIGNATURE_POLICY', '--base-key goes with --delta-from', 'name the base, or leave the key out');
+  }
+  const judgeBase = await readJudge({ keyFile: input.baseKeyFile });
   const platforms = input.platforms.length === 0 ? [runningPlatform()] : [...new Set(input.platforms)];
   return runBundleTask(run, 'bundle create', config.metadata.name, phases, async (progress) => {
     progress.enter('plan');
@@ -46,14 +55,13 @@ export async function runBundleCreate(input: BundleCreateInput, run: BundleRun):
       progress.note('no packages of distributions are in the bundle: spec.osPackages names none');
     }
     const installers = installersOf(input.installers, platforms);
-    const lacking = platforms.filter((platform) => !installers.some((given) => given.platform === platform));
-    if (lacking.length > 0) {
-      progress.note(`the installer itself is not in the bundle for ${lacking.join(', ')}: give it with --installer`);
-    }
+    const lacking = checkInstallers(installers, platforms, input.allowMissingInstaller);
+    if (lacking.length > 0) progress.note(`the installer itself is not in the bundle for ${lacking.join(', ')}`);
     const result = await createBundle({
       ...input,
       config,
       signKey,
+      judgeBase,
       repositoryKey,
       platforms,
       installers,

@@ -1,9 +1,8 @@
-import type { KeyObject } from 'node:crypto';
 import { openBundle, type Bundle } from '../bundle/bundle.ts';
 import type { BundleManifest } from '../bundle/manifest.ts';
 import { checkSignature, readPublicKey, type SignaturePolicy, type SignatureStatus } from '../bundle/signature.ts';
 import { verifyBundle, type VerifyResult } from '../bundle/verify.ts';
-import { diffManifests, listRows, renderTree } from '../bundle/views.ts';
+import { diffManifests, digestLines, listRows, renderTree } from '../bundle/views.ts';
 import type { Digest } from '../oci/digest.ts';
 
 export { writeKeyPair } from '../bundle/signature.ts';
@@ -30,13 +29,19 @@ export async function withBundle<T>(
   work: (bundle: Bundle, signature: SignatureStatus) => Promise<T>,
   options: { readonly mayBeCut?: boolean } = {},
 ): Promise<T> {
-  const key: KeyObject | undefined = input.keyFile === undefined ? undefined : await readPublicKey(input.keyFile);
+  const judge = await readJudge(input);
   const bundle = await openBundle(path, options);
   try {
-    return await work(bundle, checkSignature(path, bundle.manifestBytes, bundle.signature, key, input.policy));
+    return await work(bundle, judge(bundle));
   } finally {
     await bundle.close();
   }
+}
+
+/** Reads the key once; judges the signatures of as many bundles as are given. */
+export async function readJudge({ keyFile, policy }: SignatureInput): Promise<(bundle: Bundle) => SignatureStatus> {
+  const key = keyFile === undefined ? undefined : await readPublicKey(keyFile);
+  return ({ path, manifestBytes, signature }) => checkSignature(path, manifestBytes, signature, key, policy);
 }
 
 /** Reads every byte. */
@@ -55,7 +60,12 @@ export async function verify(
 export async function inspect(
   path: string,
   input: SignatureInput,
-): Promise<{ readonly summary: BundleSummary; readonly tree: string; readonly rows: readonly (readonly string[])[] }> {
+): Promise<{
+  readonly summary: BundleSummary;
+  readonly tree: string;
+  readonly rows: readonly (readonly string[])[];
+  readonly digests: readonly string[];
+}> {
   return withBundle(path, input, (bundle, signature) => {
     const { manifest, manifestBytes, manifestDigest, plan } = bundle;
     return Promise.resolve({
@@ -68,13 +78,18 @@ export async function inspect(
       },
       tree: renderTree(manifest, plan.totalBytes, describeSignature(signature)),
       rows: listRows(manifest),
+      digests: digestLines(manifest),
     });
   });
 }
 
-export async function diff(before: string, after: string): Promise<ReturnType<typeof diffManifests>> {
-  return withBundle(before, {}, (a) =>
-    withBundle(after, {}, (b) => Promise.resolve(diffManifests(a.manifest, b.manifest))),
+export async function diff(
+  before: string,
+  after: string,
+  input: SignatureInput,
+): Promise<ReturnType<typeof diffManifests>> {
+  return withBundle(before, input, (a) =>
+    withBundle(after, input, (b) => Promise.resolve(diffManifests(a.manifest, b.manifest))),
   );
 }
 

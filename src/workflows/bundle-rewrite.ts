@@ -1,12 +1,13 @@
+import type { Bundle } from '../bundle/bundle.ts';
 import { extractBundle } from '../bundle/extract.ts';
 import { mergeBundles, recutBundle } from '../bundle/rewrite.ts';
 import { readPrivateKey } from '../bundle/signature.ts';
 import { formatWritten, type WriteResult } from '../bundle/write-bundle.ts';
 import type { ExitCode } from '../errors.ts';
-import { withBundle, type SignatureInput } from './bundle-look.ts';
+import { readJudge, withBundle, type SignatureInput } from './bundle-look.ts';
 import { runBundleTask, type BundleRun } from './bundle-run.ts';
 
-export interface RewriteInput {
+export interface RewriteInput extends SignatureInput {
   readonly path: string;
   readonly partBytes?: number | undefined;
 }
@@ -41,6 +42,7 @@ export async function extract(
 
 type Rewrite = (options: {
   readonly path: string;
+  readonly judge: (bundle: Bundle) => void;
   readonly partBytes?: number | undefined;
   readonly signal: AbortSignal;
   readonly onProgress: (progress: { readonly doneBytes: number; readonly totalBytes: number }) => void;
@@ -49,15 +51,17 @@ type Rewrite = (options: {
 function rewrite(
   workflow: string,
   subject: string,
-  { path, partBytes }: RewriteInput,
+  { path, partBytes, ...signature }: RewriteInput,
   run: BundleRun,
   work: Rewrite,
 ): Promise<{ exitCode: ExitCode }> {
   return runBundleTask(run, workflow, subject, [{ id: 'write', title: 'Write the bundle' }], async (progress) => {
     progress.enter('write');
+    const judge = await readJudge(signature);
     const result = await work({
       path,
       partBytes,
+      judge,
       signal: run.signal,
       onProgress: ({ doneBytes, totalBytes }) => progress.transfer('bundle', doneBytes, totalBytes),
     });

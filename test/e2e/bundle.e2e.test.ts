@@ -2,7 +2,7 @@ import { spawn, type ChildProcess } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { once } from 'node:events';
 import { createReadStream, createWriteStream } from 'node:fs';
-import { copyFile, readFile, rm, writeFile } from 'node:fs/promises';
+import { chmod, copyFile, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { pipeline } from 'node:stream/promises';
@@ -102,7 +102,7 @@ suite.skipIf(unavailable !== undefined)(title, { timeout: 600_000 }, () => {
     await run('bundle', 'keygen', key, '--repository');
     const platform = ['--platform', 'linux/amd64', '--upgrade-to', latest, '--repository-key', key];
     const create = (file: string): Promise<InstallerResult> =>
-      run('bundle', 'create', '-c', site, '-o', file, ...platform);
+      run('bundle', 'create', '--allow-unpinned', '-c', site, '-o', file, ...platform);
     const first = await create(bundle);
     const second = await create(`${bundle}.again`);
 
@@ -117,6 +117,24 @@ suite.skipIf(unavailable !== undefined)(title, { timeout: 600_000 }, () => {
     expect(items.filter(({ kind }) => kind === 'installer')).toHaveLength(1);
     console.log(`      create: ${seconds(first.durationMs)}, again: ${seconds(second.durationMs)}`);
     console.log(`      verify: ${seconds(verified.durationMs)}; ${items.length} items`);
+  });
+
+  test('has every image that the kubeadm in it asks for itself, of each version', async () => {
+    const out = join(lab.dir, 'kubeadm');
+    expect((await run('bundle', 'extract', bundle, '-o', out, '--item', 'kubeadm')).exitCode).toBe(0);
+    const items = await itemsOf(bundle);
+    const images = items.filter(({ kind }) => kind === 'image').map((item) => item.name);
+    const versions = items.filter((item) => item.name === 'kubeadm').map(({ version = '' }) => version);
+    expect(versions).toContain(latest);
+    for (const version of versions) {
+      const kubeadm = join(out, 'files/dl.k8s.io', version, 'bin/linux/amd64/kubeadm');
+      await chmod(kubeadm, 0o755);
+      const asked = await exec(kubeadm, ['config', 'images', 'list', '--kubernetes-version', version]);
+      const named = asked.split('\n').filter((line) => line !== '');
+      expect(named.length, version).toBeGreaterThan(5);
+      expect(images, version).toEqual(expect.arrayContaining(named));
+    }
+    await rm(out, { recursive: true });
   });
 
   test('is all that a cluster is made from', async () => {

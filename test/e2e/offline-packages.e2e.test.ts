@@ -142,7 +142,19 @@ suite.skipIf(unavailable !== undefined)(title, { timeout: 600_000 }, () => {
     const key = join(lab.dir, 'repository.key');
     expect((await run('bundle', 'keygen', key, '--repository')).exitCode).toBe(0);
     const create = (file: string): Promise<InstallerResult> =>
-      run('bundle', 'create', '-c', config, '-o', file, '--platform', 'linux/amd64', '--repository-key', key);
+      run(
+        'bundle',
+        'create',
+        '--allow-unpinned',
+        '-c',
+        config,
+        '-o',
+        file,
+        '--platform',
+        'linux/amd64',
+        '--repository-key',
+        key,
+      );
 
     const first = await create(bundle);
     const second = await create(`${bundle}.again`);

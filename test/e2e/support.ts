@@ -22,6 +22,10 @@ export const ignoredOnAnyHost: readonly Ignored[] = [
   { path: /^\/var\/lib\/systemd\/(timesync|random-seed|catalog)/, reason: 'state of systemd itself' },
   { path: /^\/var\/tmp\/systemd-private-/, reason: 'folders of services for temporary files, new with each boot' },
   { path: /^\/var\/lib\/private$/, reason: 'systemd makes it for services with a user of their own' },
+  {
+    path: /^\/var\/backups\/(dpkg|alternatives|apt)\./,
+    reason: 'Debian copies the state of its packages once a day: a test may run at midnight',
+  },
 ];
 
 /** What a cluster leaves on a host of the lab, and would not leave on another one. */

@@ -6,14 +6,16 @@ import { afterEach, beforeEach, expect, it } from 'vitest';
 import { parse } from 'yaml';
 import { openBundle } from '../../src/bundle/bundle.ts';
 import { filesHandler } from '../../src/bundle/serve-files.ts';
+import type { WriteResult } from '../../src/bundle/write-bundle.ts';
 import { verifyBundle } from '../../src/bundle/verify.ts';
 import { toStoredManifest } from '../../src/oci/manifest.ts';
 import { mediaTypes } from '../../src/oci/media-types.ts';
 import { parseReference } from '../../src/oci/reference.ts';
 import { createRegistryStore } from '../../src/oci/registry.ts';
 import { serveRegistry } from '../../src/oci/serve.ts';
-import type { BundleExtras } from '../../src/spec/bundle-extras.ts';
+import type { BundleExtras, ChartSource } from '../../src/spec/bundle-extras.ts';
 import type { ClusterConfig } from '../../src/spec/schema.ts';
+import { withSupply } from '../../src/workflows/use-bundle.ts';
 import { packChart } from '../support/bundle/charts.ts';
 import { openSite, type Site } from '../support/bundle/site.ts';
 import { makeImage, putImage, randomBlob, toBlob, type TestBlob } from '../support/oci/images.ts';
@@ -43,7 +45,7 @@ function configWith(extras: Partial<BundleExtras>): ClusterConfig {
     ...spec.artifacts.mirrors,
     'charts.example.com': `http://127.0.0.1:${site.files.port}/charts.example.com`,
   };
-  const bundle = { images: [], charts: [], files: [], ...extras };
+  const bundle = { images: [], charts: [], files: [], digests: {}, ...extras };
   return { ...site.config, spec: { ...spec, artifacts: { ...spec.artifacts, mirrors }, bundle } };
 }
 
@@ -78,7 +80,7 @@ it('a bundle holds charts of repositories, the images that they name, further im
 
   const found = manifest.items.filter(({ name }) => /shop|shell|^web$|tool/.test(name));
   expect(found.map(({ kind, name, pin, why }) => [kind, name, pin, why[0]])).toEqual([
-    ['chart', 'web', 'tag', 'a chart of spec.bundle.charts'],
+    ['chart', 'web', 'published', 'a chart of spec.bundle.charts'],
     ['file', 'tool.bin', 'reference', 'listed in spec.bundle.files'],
     ['image', 'ghcr.io/shop/web:8', 'tag', 'value image of chart web 1.2.3'],
     ['image', 'ghcr.io/tools/shell:1', 'tag', 'listed in spec.bundle.images'],
@@ -97,6 +99,23 @@ it('a bundle holds charts of repositories, the images that they name, further im
   expect(await file.text()).toBe('a tool');
   await served.close();
   await bundle.close();
+});
+
+it('values that ask for another image than the bundle has are found out before a host is touched', async () => {
+  publish('web', '1.2.3', web, sha256(web));
+  await putAppImage('shop/web:7');
+  const values = join(dir, 'values.yaml');
+  await writeFile(values, 'image: {}\n');
+  const config = configWith({ charts: [{ ...chart, values }] });
+  const path = join(dir, 'site.tar');
+  await site.create({ path, config });
+  const use = (): Promise<string> => withSupply(config, { path }, () => Promise.resolve('used'));
+
+  expect(await use()).toBe('used');
+  await writeFile(values, 'image: { tag: "8", repository: ghcr.io/shop/other }\n');
+  await expect(use()).rejects.toMatchObject({
+    errors: [{ code: 'BUNDLE_INCOMPLETE', message: expect.stringContaining('ghcr.io/shop/other:8') as string }],
+  });
 });
 
 it('a chart of a registry is kept as the artifact that it is, with its provenance', async () => {
@@ -139,7 +158,7 @@ it('a chart of a registry is kept as the artifact that it is, with its provenanc
   await store.close();
 });
 
-it.each<[string, () => void, Partial<typeof chart>, object]>([
+it.each<[string, () => void, Partial<ChartSource>, object]>([
   ['is not there', () => publish('other', '1.2.3', web, sha256(web)), {}, { code: 'BUNDLE_CHART_NOT_FOUND' }],
   [
     'is another than the index says',
@@ -147,7 +166,12 @@ it.each<[string, () => void, Partial<typeof chart>, object]>([
     {},
     { code: 'BUNDLE_CHART_DIGEST' },
   ],
-  ['has no checksum', () => publish('web', '1.2.3', web), {}, { code: 'BUNDLE_UNPINNED' }],
+  [
+    'is another than the cluster file says',
+    () => publish('web', '1.2.3', web, sha256(web)),
+    { digest: `sha256:${'b'.repeat(64)}` },
+    { code: 'BUNDLE_CHART_DIGEST' },
+  ],
   [
     'is no archive',
     () => publish('web', '1.2.3', Buffer.from('x'), sha256(Buffer.from('x'))),
@@ -163,6 +187,23 @@ it.each<[string, () => void, Partial<typeof chart>, object]>([
   });
 
   await expect(failed).rejects.toMatchObject({ errors: [error] });
+});
+
+it('a chart is pinned by its digest, and else taken only where that is asked for', async () => {
+  publish('web', '1.2.3', web, sha256(web));
+  await putAppImage('shop/web:7');
+  const create = (digest?: `sha256:${string}`): Promise<WriteResult> =>
+    site.create({
+      path: join(dir, 'site.tar'),
+      allowUnpinned: false,
+      config: configWith({
+        charts: [{ ...chart, ...(digest === undefined ? {} : { digest }) }],
+        digests: Object.fromEntries([...site.images].map(([name, { manifest }]) => [name, manifest.descriptor.digest])),
+      }),
+    });
+
+  await expect(create()).rejects.toMatchObject({ errors: [{ code: 'BUNDLE_UNPINNED' }] });
+  await expect(create(`sha256:${sha256(web)}`)).rejects.toThrow('nothing is pinned for ghcr.io/shop/web:7');
 });
 
 it('a template whose image nobody can tell is named with its line, until the images of the chart are listed', async () => {

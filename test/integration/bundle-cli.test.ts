@@ -17,6 +17,9 @@ interface Ended {
   readonly stderr: string;
 }
 
+/** The site's images are named by tags, and the sources are no program that a bundle could carry. */
+const fromSources = ['--allow-unpinned', '--allow-missing-installer'];
+
 let dir: string;
 let site: Site;
 let path: string;
@@ -27,6 +30,7 @@ beforeAll(async () => {
   path = join(dir, 'site.tar');
   const made = await installer(
     'create',
+    ...fromSources,
     '-c',
     site.clusterFile,
     '-o',
@@ -75,7 +79,18 @@ function eventsOf(stdout: string): RunEvent[] {
 
 it('tells how far it is with an honest total', async () => {
   const other = join(dir, 'events.tar');
-  const args = ['create', '-c', site.clusterFile, '-o', other, '--platform', 'linux/amd64', '--output', 'json'];
+  const args = [
+    'create',
+    ...fromSources,
+    '-c',
+    site.clusterFile,
+    '-o',
+    other,
+    '--platform',
+    'linux/amd64',
+    '--output',
+    'json',
+  ];
   const { code, stdout } = await installer(...args);
   const events = eventsOf(stdout);
   const transfers = events.filter((event) => event.type === 'transfer.progress');
@@ -126,6 +141,29 @@ it('shows what takes the space, as a tree and as JSON', async () => {
   for (const { name } of summary.manifest.items) expect(list.stdout).toContain(name);
 });
 
+it('prints what its images are in a form that the cluster file takes', async () => {
+  const { code, stdout } = await installer('list', path, '--digests');
+
+  expect(code).toBe(0);
+  const digests = parse(stdout) as Record<string, string>;
+  expect(Object.keys(digests)).toContain('registry.k8s.io/pause:3.10.2');
+  const config = parse(await readFile(site.clusterFile, 'utf8')) as { spec: Record<string, unknown> };
+  const pinned = join(dir, 'pinned.yaml');
+  await writeFile(pinned, stringify({ ...config, spec: { ...config.spec, bundle: { digests } } }));
+  const out = join(dir, 'pinned.tar');
+  const made = await installer(
+    'create',
+    '--allow-missing-installer',
+    '-c',
+    pinned,
+    '-o',
+    out,
+    '--platform',
+    'linux/amd64',
+  );
+  expect(made).toMatchObject({ code: 0 });
+});
+
 it('signs with a key that nobody else may read and that is never shown', async () => {
   const key = join(dir, 'site.key');
   const made = await installer('keygen', key);
@@ -135,7 +173,18 @@ it('signs with a key that nobody else may read and that is never shown', async (
   expect(made.stdout + made.stderr).not.toContain(secret);
 
   const signed = join(dir, 'signed.tar');
-  const args = ['create', '-c', site.clusterFile, '-o', signed, '--platform', 'linux/amd64', '--sign', key];
+  const args = [
+    'create',
+    ...fromSources,
+    '-c',
+    site.clusterFile,
+    '-o',
+    signed,
+    '--platform',
+    'linux/amd64',
+    '--sign',
+    key,
+  ];
   expect((await installer(...args, '--output', 'json')).code).toBe(0);
   expect(await installer('verify', signed, '--key', `${key}.pub`)).toMatchObject({
     code: 0,
@@ -144,6 +193,26 @@ it('signs with a key that nobody else may read and that is never shown', async (
   const unsigned = await installer('verify', path, '--key', `${key}.pub`);
   expect(unsigned).toMatchObject({ code: 4, stderr: expect.stringContaining('BUNDLE_SIGNATURE_MISSING') as string });
   expect((await installer('verify', path, '--signature', 'always')).code).toBe(2);
+  expect((await installer('inspect', signed, '--signature', 'if-present')).stdout).toContain('not verified');
+  expect((await installer('inspect', signed, '--signature', 'never')).stdout).toContain('not signed');
+
+  const pub = ['--key', `${key}.pub`];
+  const out = join(dir, 'judged.tar');
+  expect((await installer('diff', signed, signed, ...pub)).code).toBe(0);
+  expect((await installer('join', signed, '-o', out, ...pub)).code).toBe(0);
+  await rm(out);
+  const create = ['create', ...fromSources, '-c', site.clusterFile, '-o', out, '--platform', 'linux/amd64'];
+  for (const refused of [
+    ['diff', signed, path, ...pub],
+    ['join', path, '-o', out, ...pub],
+    ['merge', signed, path, '-o', out, ...pub],
+    [...create, '--delta-from', path, '--base-key', `${key}.pub`],
+  ]) {
+    const ended = await installer(...refused);
+    expect(ended.stderr, refused[0]).toContain('BUNDLE_SIGNATURE_MISSING');
+    expect(ended.code, refused[0]).toBe(4);
+    expect(await readdir(dir), refused[0]).not.toContain('judged.tar');
+  }
 });
 
 it('makes a key for package repositories once, and says where repositories are served', async () => {
@@ -164,7 +233,18 @@ it('makes a key for package repositories once, and says where repositories are s
   const clusterFile = join(dir, 'packages.yaml');
   await writeFile(clusterFile, stringify({ ...config, spec: { ...config.spec, osPackages: { distributions } } }));
   const out = join(dir, 'packages.tar');
-  const args = ['create', '-c', clusterFile, '-o', out, '--platform', 'linux/amd64', '--output', 'json'];
+  const args = [
+    'create',
+    ...fromSources,
+    '-c',
+    clusterFile,
+    '-o',
+    out,
+    '--platform',
+    'linux/amd64',
+    '--output',
+    'json',
+  ];
   const notAKey = await installer(...args, '--repository-key', `${key}.pub`);
   const created = await installer(...args, '--repository-key', key);
   expect(notAKey.stdout).toContain('REPOSITORY_KEY_INVALID');
@@ -185,6 +265,7 @@ it('tells two bundles from each other', async () => {
   const later = join(dir, 'later.tar');
   await installer(
     'create',
+    ...fromSources,
     '-c',
     site.clusterFile,
     '-o',
@@ -216,7 +297,14 @@ it('shows the names of a push without asking anybody, then pushes with a passwor
   expect(pushed.stdout + pushed.stderr).not.toContain('a-secret-word');
 });
 
+const plain = ['create', '-c', 'CONFIG', '-o', 'OUT', '--platform', 'linux/amd64'];
+
 it.each([
+  [[...plain, '--allow-missing-installer'], 2, 'BUNDLE_UNPINNED'],
+  [[...plain, '--allow-unpinned'], 2, 'BUNDLE_INSTALLER_MISSING'],
+  [[...plain, '--installer', 'linux/arm64=/bin/true'], 2, 'BUNDLE_INSTALLER_PLATFORM'],
+  [[...plain, '--platform', 'linux/arm64', '--installer', 'linux/arm64=NODE'], 2, 'BUNDLE_INSTALLER_WRONG'],
+  [[...plain, '--platform', 'linux/arm64', '--installer', 'linux/arm64=CONFIG'], 2, 'BUNDLE_INSTALLER_WRONG'],
   [['create', '-c', 'CONFIG', '-o', 'OUT', '--platform', 'linux/s390x'], 2, 'BUNDLE_PLATFORM'],
   [['create', '-c', 'CONFIG', '-o', 'OUT', '--upgrade-to', 'v1.30.0'], 2, 'BUNDLE_UPGRADE_INVALID'],
   [['create', '-c', 'CONFIG', '-o', 'OUT', '--sign', '/nowhere'], 2, 'BUNDLE_KEY_INVALID'],
@@ -228,8 +316,10 @@ it.each([
   [['extract', 'BUNDLE', '-o', 'OUT', '--item', 'nothing'], 2, 'BUNDLE_ITEM_UNKNOWN'],
 ])('ends %j with %d and %s', async (args, code, text) => {
   const out = join(dir, 'never');
-  const names: Record<string, string> = { CONFIG: site.clusterFile, OUT: out, BUNDLE: path };
-  const ended = await installer(...args.map((arg) => names[arg] ?? arg));
+  const names: Record<string, string> = { CONFIG: site.clusterFile, OUT: out, BUNDLE: path, NODE: process.execPath };
+  const isComplete = args.some((arg) => arg.startsWith('--allow-'));
+  const given = args.map((arg) => arg.replace(/CONFIG|OUT|BUNDLE|NODE/, (name) => names[name] ?? name));
+  const ended = await installer(...given, ...(args[0] === 'create' && !isComplete ? fromSources : []));
 
   expect(ended.stderr).toContain(text);
   expect(ended.code).toBe(code);
@@ -256,7 +346,18 @@ it('serves until it is told to end, with a login that clients must know', async 
 
 it('ends with 130 where it is interrupted, and goes on afterwards', async () => {
   const slow = join(dir, 'slow.tar');
-  const args = ['create', '-c', site.clusterFile, '-o', slow, '--platform', 'linux/amd64', '--output', 'json'];
+  const args = [
+    'create',
+    ...fromSources,
+    '-c',
+    site.clusterFile,
+    '-o',
+    slow,
+    '--platform',
+    'linux/amd64',
+    '--output',
+    'json',
+  ];
   let held: (() => void) | undefined;
   site.files.fault = (name, response) => {
     if (!name.endsWith('kubelet') || held !== undefined) return false;

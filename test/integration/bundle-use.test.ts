@@ -113,6 +113,7 @@ it('pushes everything, finds everything there afterwards, and sends nothing the 
 
   expect(first.items.map(({ outcome }) => outcome.status)).toEqual(first.items.map(() => 'copied'));
   expect(checked.filter(({ missing, otherDigest }) => missing.length > 0 || otherDigest !== undefined)).toEqual([]);
+  expect(checked.filter(({ isNarrowed }) => isNarrowed)).toEqual([]);
   expect(again.items.map(({ outcome }) => outcome.status)).toEqual(again.items.map(() => 'present'));
   expect(again.sentBytes).toBe(0);
   const [name] = [...target.manifests.keys()].filter((key) => key.includes('kube-apiserver:'));
@@ -138,6 +139,7 @@ it('gives tags to the images of the one platform where a registry wants whole in
   expect(new Set(images.map(({ outcome }) => outcome.status))).toEqual(new Set(['narrowed']));
   const checked = await checkRegistry(bundle, store, place);
   expect(checked.filter(({ otherDigest }) => otherDigest !== undefined)).toEqual([]);
+  expect(checked.map(({ isNarrowed }) => isNarrowed)).toEqual(checked.map(({ item }) => item.kind === 'image'));
   await store.close();
 });
 

@@ -6,9 +6,11 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import { openBundle } from '../../src/bundle/bundle.ts';
 import { verifyBundle, type VerifyResult } from '../../src/bundle/verify.ts';
+import { digestLines, renderTree } from '../../src/bundle/views.ts';
 import { readBlob } from '../../src/oci/read-blob.ts';
 import { parseReference } from '../../src/oci/reference.ts';
 import { openTarLayout } from '../../src/oci/tar-layout.ts';
+import type { ClusterConfig } from '../../src/spec/schema.ts';
 import { bothPlatforms, openSite, versions, type Site } from '../support/bundle/site.ts';
 
 let dir: string;
@@ -138,7 +140,10 @@ it('wants to be told to take what nobody has pinned, and marks it', async () => 
   site = await openSite(dir, { unpinned: 'crictl' });
   const path = join(dir, 'site.tar');
 
-  await expect(site.create({ path })).rejects.toMatchObject({ code: 'BUNDLE_UNPINNED', exitCode: 2 });
+  const refused = await site.create({ path, allowUnpinned: false }).catch((error: unknown) => error);
+  expect(refused).toMatchObject({ code: 'BUNDLE_UNPINNED', exitCode: 2 });
+  for (const name of ['kube-proxy:v1.36.3', 'flannel:', 'agnhost:', 'pause:']) expect(String(refused)).toContain(name);
+  expect(String(refused)).toContain('crictl');
   await expect(site.create({ path, allowUnpinned: true })).rejects.toMatchObject({
     errors: [{ code: 'BUNDLE_NO_CHECKSUM' }],
   });
@@ -149,4 +154,45 @@ it('wants to be told to take what nobody has pinned, and marks it', async () => 
   const { manifest } = await site.create({ path, allowUnpinned: true });
 
   expect(manifest.items.filter(({ pin }) => pin === 'published').map(({ name }) => name)).toEqual(['crictl']);
+  const marked = renderTree(manifest, 0, '')
+    .split('\n')
+    .filter((line) => line.includes('NOT PINNED'));
+  expect(marked.length).toBe(manifest.items.filter(({ kind, name }) => kind === 'image' || name === 'crictl').length);
 });
+
+it('gets the very images that the cluster file pins, whatever their tags name now', async () => {
+  site = await openSite(dir);
+  const first = await site.create({ path: join(dir, 'first.tar') });
+  const digests = Object.fromEntries(
+    digestLines(first.manifest).map((line) => line.split(': ') as [string, `sha256:${string}`]),
+  );
+  const config = withDigests(site.config, {
+    ...digests,
+    'registry.example.com/nobody/asks:1': `sha256:${'0'.repeat(64)}`,
+  });
+  const notes: string[] = [];
+  const [moved = '', other = ''] = Object.keys(digests).map((name) => {
+    const { repository, tag = '' } = parseReference(name);
+    return `${repository}:${tag}`;
+  });
+  const another = site.registry.manifests.get(other);
+  if (another === undefined) throw new Error('the site has less than two images');
+  site.registry.manifests.set(moved, another);
+
+  const { manifest } = await site.create({
+    path: join(dir, 'second.tar'),
+    config,
+    allowUnpinned: false,
+    onNote: (note) => notes.push(note),
+  });
+
+  const images = manifest.items.filter(({ kind }) => kind === 'image');
+  expect(Object.fromEntries(images.map(({ name, digest }) => [name, digest]))).toEqual(digests);
+  expect(new Set(images.map(({ pin }) => pin))).toEqual(new Set(['reference']));
+  expect(renderTree(manifest, 0, '')).not.toContain('NOT PINNED');
+  expect(notes.join()).toContain('registry.example.com/nobody/asks:1');
+});
+
+function withDigests(config: ClusterConfig, digests: Readonly<Record<string, `sha256:${string}`>>): ClusterConfig {
+  return { ...config, spec: { ...config.spec, bundle: { ...config.spec.bundle, digests } } };
+}

@@ -91,8 +91,8 @@ export function addBundleCheck(bundle: Command, context: CliContext): void {
     const items = await checkBundle(input, context.signal);
     const bad = items.filter(({ missing, otherDigest }) => missing.length > 0 || otherDigest !== undefined);
     if (options.output === 'json') {
-      for (const { item, to, missing, otherDigest } of items) {
-        const line = { kind: item.kind, name: item.name, to: formatReference(to), missing, otherDigest };
+      for (const { item, to, missing, otherDigest, isNarrowed } of items) {
+        const line = { kind: item.kind, name: item.name, to: formatReference(to), missing, otherDigest, isNarrowed };
         context.stdout(`${JSON.stringify(line)}\n`);
       }
     } else {
@@ -100,6 +100,12 @@ export function addBundleCheck(bundle: Command, context: CliContext): void {
         const other = otherDigest === undefined ? '' : ` names ${otherDigest} instead`;
         const lacks = missing.length === 0 ? '' : ` lacks ${missing.join(', ')}`;
         context.stdout(`${formatReference(to)}${other}${lacks}\n`);
+      }
+      const narrowed = items.filter(({ isNarrowed }) => isNarrowed).length;
+      if (narrowed > 0) {
+        context.stdout(
+          `${narrowed} tags name the platforms of the bundle only, as the registry takes no index whose other platforms are missing: digests of their indexes find nothing\n`,
+        );
       }
       context.stdout(`${items.length - bad.length} of ${items.length} items are whole in ${input.target}\n`);
     }

@@ -1,11 +1,11 @@
 import type { Command } from 'commander';
 import { exitCodes } from '../../errors.ts';
 import type { CliContext } from '../context.ts';
-import { collect, examples, type GlobalOptions } from '../options.ts';
+import { collect, examples } from '../options.ts';
 import { runCommand } from '../run-command.ts';
 import { addSignatureOptions, parseSize, type SignatureOptions } from './bundle-options.ts';
 
-interface RewriteOptions extends GlobalOptions {
+interface RewriteOptions extends SignatureOptions {
   readonly out?: string;
   readonly split?: number;
   readonly sign?: string;
@@ -47,7 +47,8 @@ export function addBundleJoin(bundle: Command, context: CliContext): void {
     )
     .argument('<file>', 'the first part (FILE.001), or the name of the whole')
     .requiredOption('-o, --out <file>', 'the file to write')
-    .option('--split <size>', 'cut it into parts of this size, such as 4G', parseSize)
+    .option('--split <size>', 'cut it into parts of this size, such as 4G', parseSize);
+  addSignatureOptions(command)
     .addHelpText('after', examples(['installer bundle join site.bundle.tar.001 -o site.bundle.tar']))
     .action(async (file: string) => {
       const options = command.optsWithGlobals<RewriteOptions>();
@@ -55,7 +56,7 @@ export function addBundleJoin(bundle: Command, context: CliContext): void {
       await runCommand(context, options, (emitter, runId) =>
         runBundleJoin(
           file,
-          { path: options.out ?? '', partBytes: options.split },
+          { path: options.out ?? '', partBytes: options.split, keyFile: options.key, policy: options.signature },
           { emitter, runId, signal: context.signal, logFile: options.logFile },
         ),
       );
@@ -72,16 +73,22 @@ export function addBundleMerge(bundle: Command, context: CliContext): void {
     .argument('<b>', 'bundle')
     .requiredOption('-o, --out <file>', 'the file to write')
     .option('--split <size>', 'cut it into parts of this size, such as 4G', parseSize)
-    .option('--sign <key>', 'sign the result with this private key; signatures of the two do not fit it')
-    .action(async (a: string, b: string) => {
-      const options = command.optsWithGlobals<RewriteOptions>();
-      const { runBundleMerge } = await context.workflows.bundle();
-      await runCommand(context, options, (emitter, runId) =>
-        runBundleMerge(
-          [a, b],
-          { path: options.out ?? '', partBytes: options.split, signKeyFile: options.sign },
-          { emitter, runId, signal: context.signal, logFile: options.logFile },
-        ),
-      );
-    });
+    .option('--sign <key>', 'sign the result with this private key; signatures of the two do not fit it');
+  addSignatureOptions(command).action(async (a: string, b: string) => {
+    const options = command.optsWithGlobals<RewriteOptions>();
+    const { runBundleMerge } = await context.workflows.bundle();
+    await runCommand(context, options, (emitter, runId) =>
+      runBundleMerge(
+        [a, b],
+        {
+          path: options.out ?? '',
+          partBytes: options.split,
+          signKeyFile: options.sign,
+          keyFile: options.key,
+          policy: options.signature,
+        },
+        { emitter, runId, signal: context.signal, logFile: options.logFile },
+      ),
+    );
+  });
 }

@@ -19,6 +19,8 @@ interface CreateOptions extends GlobalOptions {
   readonly repositoryKey?: string;
   readonly jobs?: number;
   readonly allowUnpinned: boolean;
+  readonly allowMissingInstaller: boolean;
+  readonly baseKey?: string;
   readonly installer: readonly { readonly platform: string; readonly path: string }[];
 }
 
@@ -53,9 +55,15 @@ function addCreate(bundle: Command, context: CliContext): void {
     .requiredOption('-o, --out <file>', 'the file to write')
     .option('--platform <platforms...>', 'for hosts of these platforms (default: that of this machine)', collect, [])
     .option('--upgrade-to <version>', 'hold every step of an upgrade to this Kubernetes version too')
-    .option('--allow-unpinned', "take the publisher's checksum of what no checksum is pinned for", false)
+    .option(
+      '--allow-unpinned',
+      "take what the origin's tag or checksum says now, where the cluster file and its catalogs pin nothing",
+      false,
+    )
     .option('--installer <platform=file>', 'put this installer in, for a platform; may be repeated', parseInstaller, [])
+    .option('--allow-missing-installer', 'do without the installer itself for platforms that none is given for', false)
     .option('--delta-from <bundle>', 'leave out what this bundle has')
+    .option('--base-key <file>', 'public key that the bundle of --delta-from must be signed with')
     .option('--split <size>', 'cut the file into parts of this size, such as 4G', parseSize)
     .option('--sign <key>', 'sign the table of contents with this private key')
     .option('--repository-key <key>', 'sign the indexes of package repositories with this OpenPGP private key')
@@ -84,6 +92,8 @@ function addCreate(bundle: Command, context: CliContext): void {
             repositoryKeyFile: options.repositoryKey,
             jobs: options.jobs,
             allowUnpinned: options.allowUnpinned,
+            allowMissingInstaller: options.allowMissingInstaller,
+            baseKeyFile: options.baseKey,
             installers: options.installer,
             env: context.env,
           },
@@ -148,12 +158,15 @@ function addList(bundle: Command, context: CliContext): void {
   const command = bundle
     .command('list')
     .description('Lists the items of a bundle, one a line. With --output json: one JSON object a line.')
-    .argument('<file>', 'bundle, or its first part');
+    .argument('<file>', 'bundle, or its first part')
+    .option('--digests', 'print what its images are, for spec.bundle.digests', false);
   addSignatureOptions(command).action(async (file: string) => {
-    const options = command.optsWithGlobals<SignatureOptions>();
+    const options = command.optsWithGlobals<SignatureOptions & { readonly digests: boolean }>();
     const { inspect } = await context.workflows.bundle();
-    const { summary, rows } = await inspect(file, { keyFile: options.key, policy: options.signature });
-    if (options.output === 'json') {
+    const { summary, rows, digests } = await inspect(file, { keyFile: options.key, policy: options.signature });
+    if (options.digests) {
+      for (const line of digests) context.stdout(`${line}\n`);
+    } else if (options.output === 'json') {
       const { items } = summary.manifest as { readonly items: readonly unknown[] };
       for (const item of items) context.stdout(`${JSON.stringify(item)}\n`);
     } else {
@@ -168,28 +181,28 @@ function addDiff(bundle: Command, context: CliContext): void {
     .command('diff')
     .description('Tells what the second bundle has that the first has not, what is gone, and what became another.')
     .argument('<before>', 'bundle')
-    .argument('<after>', 'bundle')
-    .action(async (before: string, after: string) => {
-      const options = command.optsWithGlobals<GlobalOptions>();
-      const { diff } = await context.workflows.bundle();
-      const result = await diff(before, after);
-      if (options.output === 'json') {
-        context.stdout(`${JSON.stringify(result)}\n`);
-      } else {
-        const signs = { added: '+', removed: '-', changed: '~' } as const;
-        for (const { what, item, before: was } of result.differences) {
-          const name = item.version === undefined ? item.name : `${item.name} ${item.version}`;
-          const from = was === undefined ? '' : `${was.digest.slice(0, 19)} (${was.platforms.join(', ')}) -> `;
-          context.stdout(
-            `${signs[what]} ${item.kind} ${name} ${from}${item.digest.slice(0, 19)} (${item.platforms.join(', ')})\n`,
-          );
-        }
+    .argument('<after>', 'bundle');
+  addSignatureOptions(command).action(async (before: string, after: string) => {
+    const options = command.optsWithGlobals<SignatureOptions>();
+    const { diff } = await context.workflows.bundle();
+    const result = await diff(before, after, { keyFile: options.key, policy: options.signature });
+    if (options.output === 'json') {
+      context.stdout(`${JSON.stringify(result)}\n`);
+    } else {
+      const signs = { added: '+', removed: '-', changed: '~' } as const;
+      for (const { what, item, before: was } of result.differences) {
+        const name = item.version === undefined ? item.name : `${item.name} ${item.version}`;
+        const from = was === undefined ? '' : `${was.digest.slice(0, 19)} (${was.platforms.join(', ')}) -> `;
         context.stdout(
-          `${result.differences.length} items differ; ${formatSize(result.newBytes)} of blobs are new, ${formatSize(result.goneBytes)} are gone\n`,
+          `${signs[what]} ${item.kind} ${name} ${from}${item.digest.slice(0, 19)} (${item.platforms.join(', ')})\n`,
         );
       }
-      context.finish(exitCodes.ok);
-    });
+      context.stdout(
+        `${result.differences.length} items differ; ${formatSize(result.newBytes)} of blobs are new, ${formatSize(result.goneBytes)} are gone\n`,
+      );
+    }
+    context.finish(exitCodes.ok);
+  });
 }
 
 function addKeygen(bundle: Command, context: CliContext): void {

@@ -8,7 +8,7 @@ try {
     config: await loadClusterConfig(clusterFile),
     path,
     platforms: ['linux/amd64'],
-    allowUnpinned: false,
+    allowUnpinned: true,
     installers: [],
     env: {},
     addSecret: () => undefined,
