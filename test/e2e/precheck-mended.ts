@@ -13,18 +13,6 @@ export type SpecFault = [
 
 const settings = (hostSettings: object) => (): Record<string, object> => ({ hostSettings });
 
-/** What looks like the AppArmor of a UOS, with so many profiles in its kernel. */
-function apparmorOfUos(profiles: number): (host: LabHost) => Promise<Undo> {
-  const list = Array.from({ length: profiles }, (_, index) => `profile${index} (enforce)\\n`).join('');
-  return broken(
-    `mount -t tmpfs tmpfs /sys/module && mkdir -p /sys/module/apparmor/parameters && echo Y >/sys/module/apparmor/parameters/enabled
-     mount -t tmpfs tmpfs /sys/kernel/security && mkdir /sys/kernel/security/apparmor && printf '${list}' >/sys/kernel/security/apparmor/profiles
-     printf 'ID=uos\\nVERSION_ID="20"\\nPRETTY_NAME="UOS 20"\\n' >/run/uos && mount --bind /run/uos /usr/lib/os-release`,
-    'umount /sys/module /sys/kernel/security /usr/lib/os-release; rm /run/uos',
-  );
-}
-const another = 'node2 os-consistent ';
-
 /** Faults that prepare-hosts mends where the file asks for it: information then, and nothing that stops a run. */
 export function mendedFaults(): readonly SpecFault[] {
   return [
@@ -54,7 +42,7 @@ export function mendedFaults(): readonly SpecFault[] {
     ],
     [
       'swap that the file leaves on',
-      () => ({ hostSettings: { swap: 'leave' }, kubernetes: { kubelet: { failSwapOn: false } } }),
+      () => ({ hostSettings: { swap: 'leave' }, kubernetes: { kubelet: { failSwapOn: false, failCgroupV1: false } } }),
       changed('/etc/fstab', 'echo /old.img none swap sw 0 0 >>/etc/fstab'),
       0,
       () => ['node2 swap-disabled info: /old.img in /etc/fstab'],
@@ -66,21 +54,6 @@ export function mendedFaults(): readonly SpecFault[] {
       3,
       () => ['node2 swap-disabled error: /old.img in /etc/fstab'],
     ],
-    [
-      'AppArmor of UOS',
-      settings({}),
-      apparmorOfUos(2),
-      3,
-      () => ['node2 apparmor-uos error: enabled, 2 profiles loaded', another],
-    ],
-    [
-      'AppArmor of UOS that will be off',
-      settings({ apparmor: 'disable' }),
-      apparmorOfUos(2),
-      0,
-      () => ['node2 apparmor-uos info: enabled, 2 profiles loaded', another],
-    ],
-    ['AppArmor of UOS that is off', settings({ apparmor: 'disable' }), apparmorOfUos(0), 0, () => [another]],
     [
       'a measurement of bandwidth that a host cannot take part in',
       () => ({ checks: { measure: ['bandwidth'], ignore: ['disk-speed'], thresholds: { bandwidthMbits: 1 } } }),
