@@ -51,6 +51,7 @@ describe('a valid file', () => {
           },
           "bundle": {
             "charts": [],
+            "digests": {},
             "files": [],
             "images": [],
           },
