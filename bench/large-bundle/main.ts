@@ -32,7 +32,16 @@ const site = await openBenchSite(dir, registry.images);
 const bundle = join(dir, 'site.bundle.tar');
 const met: boolean[] = [];
 try {
-  await measure('create', ['create', '--allow-unpinned', '-c', site.clusterFile, '-o', bundle, '--platform', 'linux/amd64']);
+  await measure('create', [
+    'create',
+    '--allow-unpinned',
+    '-c',
+    site.clusterFile,
+    '-o',
+    bundle,
+    '--platform',
+    'linux/amd64',
+  ]);
   await measure('verify', ['verify', bundle]);
   await measure('push', ['push', bundle, '--to', `${registry.host}/pushed`, '--plain-http']);
   if (registry.takenBytes() < registry.totalBytes) throw new Error(`only ${registry.takenBytes()} bytes were pushed`);

@@ -62,7 +62,37 @@ export function incomplete(catalog: Catalog, field: string): InstallerError {
   });
 }
 
-/** Orders dotted versions by number, a leading v aside: negative where `a` is older. */
-function compareVersions(a: string, b: string): number {
-  return a.replace(/^v/, '').localeCompare(b.replace(/^v/, ''), 'en', { numeric: true });
+/**
+ * Orders versions as semver.org does: negative where `a` is older; a leading v aside. By hand, for the collation of the language
+ * would bring its tables of several megabytes into memory.
+ */
+export function compareVersions(a: string, b: string): number {
+  const [left, right] = [partsOf(a), partsOf(b)];
+  const byNumbers = compareParts(left.numbers, right.numbers);
+  if (byNumbers !== 0) return byNumbers;
+  // A release is newer than what was tried before it.
+  if (left.before === undefined || right.before === undefined)
+    return Number(left.before === undefined) - Number(right.before === undefined);
+  return compareParts(left.before, right.before);
+}
+
+function partsOf(version: string): {
+  readonly numbers: readonly string[];
+  readonly before: readonly string[] | undefined;
+} {
+  const [numbers = '', ...before] = version.replace(/^v/, '').replace(/\+.*$/, '').split('-');
+  return { numbers: numbers.split('.'), before: before.length === 0 ? undefined : before.join('-').split('.') };
+}
+
+function compareParts(a: readonly string[], b: readonly string[]): number {
+  for (let index = 0; index < Math.max(a.length, b.length); index += 1) {
+    const [left, right] = [a[index], b[index]];
+    if (left === right) continue;
+    if (left === undefined || right === undefined) return left === undefined ? -1 : 1;
+    const [isLeft, isRight] = [left, right].map((part) => /^\d+$/.test(part));
+    if (isLeft === true && isRight === true && Number(left) !== Number(right)) return Number(left) - Number(right);
+    if (isLeft !== isRight) return isLeft === true ? -1 : 1;
+    return left < right ? -1 : 1;
+  }
+  return 0;
 }

@@ -37,6 +37,14 @@ describe('parseCatalog', () => {
       `{ minor: '1.36', components: { probe: { versions: { '1': { url: /x } } } } }`,
       'test.yaml:4:71: spec.components.probe.versions["1"].url: must be a URL beginning with http:// or https://',
     ],
+    [
+      `{ minor: '1.36', components: { runc: { versions: { '1': { url: 'https://me:s3cret@host/x' } } } } }`,
+      'test.yaml:4:70: spec.components.runc.versions["1"].url: must not hold a user name or password',
+    ],
+    [
+      `{ minor: '1.36', components: { runc: { versions: { '1': { checksumUrl: 'https://token@host/x' } } } } }`,
+      'test.yaml:4:78: spec.components.runc.versions["1"].checksumUrl: must not hold a user name or password',
+    ],
   ])('refuses %s', (spec, message) => {
     expect(() => catalog(spec)).toThrow(InstallerErrors);
     expect(() => catalog(spec)).toThrow(message);

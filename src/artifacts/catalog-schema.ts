@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 
 /** CPU architectures, as Go and Kubernetes' downloads name them. */
 export const architectures = ['amd64', 'arm64'] as const;
@@ -21,10 +21,16 @@ const kubernetesRelease = z.strictObject({
   images: z.array(image).optional(),
 });
 
-const url = z.string().regex(/^https?:\/\/[^\s]+$/, { error: 'must be a URL beginning with http:// or https://' });
-const checksumUrl = z.string().regex(/^(https?:\/\/|\{url\})\S+$/, {
-  error: 'must be a URL beginning with http://, https:// or {url}',
-});
+/** Addresses are shown and kept: spec.artifacts.servers says who we are. */
+const withoutLogin = { pattern: /^(?![a-z]+:\/\/[^/?#]*@)/, error: 'must not hold a user name or password' };
+const url = z
+  .string()
+  .regex(/^https?:\/\/[^\s]+$/, { error: 'must be a URL beginning with http:// or https://' })
+  .regex(withoutLogin.pattern, { error: withoutLogin.error });
+const checksumUrl = z
+  .string()
+  .regex(/^(https?:\/\/|\{url\})\S+$/, { error: 'must be a URL beginning with http://, https:// or {url}' })
+  .regex(withoutLogin.pattern, { error: withoutLogin.error });
 
 const componentRelease = z.strictObject({
   /** {arch} and {version} are filled in. */

@@ -22,6 +22,15 @@ describe('mirrorUrl', () => {
     expect(mirrorUrl(url, mirrors)).toBe(mirrored);
   });
 
+  it.each([{}, mirrors])('takes no URL that holds a user or password, and does not repeat it', (given) => {
+    const act = (): string => mirrorUrl('https://me:s3cret@dl.k8s.io/a', given);
+
+    expect(act).toThrow(
+      expect.objectContaining({ code: 'URL_HOLDS_LOGIN', message: expect.not.stringContaining('s3cret') as string }),
+    );
+    expect(act).toThrow('dl.k8s.io');
+  });
+
   it('leaves every URL as it is without mirrors', () => {
     expect(mirrorUrl('https://dl.k8s.io/a%20b', {})).toBe('https://dl.k8s.io/a%20b');
   });

@@ -3,6 +3,7 @@ import { realpath } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { programVersion } from '../assets.ts';
 import { loadCatalogs } from '../artifacts/load-catalogs.ts';
+import { readServers } from '../artifacts/servers.ts';
 import { digestOf, type Digest } from '../oci/digest.ts';
 import type { Patience } from '../oci/endpoint.ts';
 import type { BlobDescriptor } from '../oci/manifest.ts';
@@ -27,16 +28,12 @@ import { resolveImages, type ResolvedImage } from './resolve-images.ts';
 import { renderSbom } from './sbom.ts';
 import { fileSource, memorySource } from './sources.ts';
 import { wantedOf } from './wanted.ts';
-import {
-  checkFolder,
-  openOld,
-  writeBundle,
-  type BlobSource,
-  type WriteOptions,
-  type WriteResult,
-} from './write-bundle.ts';
+import { checkFolder, openOld, writeBundle, type BlobSource } from './write-bundle.ts';
+import { writeVerified, type VerifiedResult, type WriteVerifiedOptions } from './write-verified.ts';
 
-export interface CreateOptions extends Omit<WriteOptions, 'signKey'> {
+export interface CreateOptions extends Omit<WriteVerifiedOptions, 'signKey' | 'anew'> {
+  /** Read every byte of the bundle in the end, and mend what is damaged. */
+  readonly verifyContent?: boolean | undefined;
   readonly config: ClusterConfig;
   /** `linux/amd64`. */
   readonly platforms: readonly string[];
@@ -63,7 +60,7 @@ export interface CreateOptions extends Omit<WriteOptions, 'signKey'> {
  * Makes a bundle of everything that the cluster file needs: plans, asks every origin what it has, proves that nothing is missing, and
  * only then fetches. Errors as of the parts; what was fetched stays for the next run.
  */
-export async function createBundle(options: CreateOptions): Promise<WriteResult> {
+export async function createBundle(options: CreateOptions): Promise<VerifiedResult> {
   const { config, signal, patience, env, onNote } = options;
   const platforms = options.platforms.toSorted();
   await checkFolder(options.path);
@@ -72,9 +69,10 @@ export async function createBundle(options: CreateOptions): Promise<WriteResult>
   for (const note of new Set(hops.flatMap(({ notes }) => notes))) onNote(note);
   const access = await registryAccess(config, env, options.addSecret);
   for (const note of access.notes) onNote(note);
+  const servers = await readServers(config.spec.artifacts.servers, options.addSecret, env);
   const registry = createRegistryStore({ ...access.options, patience });
   const earlier = await openOld(options.path);
-  const web = createWebFiles({ proxyEnv: env, patience });
+  const web = createWebFiles({ servers, proxyEnv: env, patience });
   try {
     const { mirrors } = config.spec.artifacts;
     // First of all: charts say which images they need.
@@ -112,7 +110,8 @@ export async function createBundle(options: CreateOptions): Promise<WriteResult>
       base,
     });
     options.onPlanned?.(draft);
-    return await writeBundle(draft, sources, options);
+    if (options.verifyContent === true) return await writeVerified(draft, sources, options);
+    return { ...(await writeBundle(draft, sources, options)), mendedBlobs: 0 };
   } finally {
     web.close();
     await registry.close();

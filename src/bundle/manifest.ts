@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { messageOf } from '../errors.ts';
 import { digestOf, isDigest, type Digest } from '../oci/digest.ts';
 import type { BlobDescriptor, Platform } from '../oci/manifest.ts';
@@ -224,12 +224,6 @@ export function byDigest(a: BlobDescriptor, b: BlobDescriptor): number {
 /** The platforms that an image is there for: of a merged bundle not those of the others. Undefined for what is good for all. */
 export function platformsOf({ platforms }: BundleItem): readonly Platform[] | undefined {
   return platforms.length === 0 ? undefined : platforms.map(parsePlatform);
-}
-
-/** `kubelet v1.36.3 (linux/amd64)`. */
-export function formatItem({ kind, name, version, platforms }: BundleItem): string {
-  const where = kind === 'image' || platforms.length === 0 ? '' : ` (${platforms.join(', ')})`;
-  return `${name}${version === undefined ? '' : ` ${version}`}${where}`;
 }
 
 /** Code units, not a locale: the same order on every machine. */

@@ -2,7 +2,8 @@ import { InstallerErrors } from '../errors.ts';
 import type { Digest } from '../oci/digest.ts';
 import { formatReference, parseReference, type Reference } from '../oci/reference.ts';
 import { bundleUsage } from './bundle-errors.ts';
-import { formatItem, type BundleItem } from './manifest.ts';
+import { formatItem } from './format-item.ts';
+import type { BundleItem } from './manifest.ts';
 
 /** Where a bundle is pushed to, and how names are made there (docs/registry-mapping.md). */
 export interface RegistryTarget {

@@ -5,7 +5,8 @@ import type { BlobDescriptor } from '../oci/manifest.ts';
 import { openBundle, type Bundle } from './bundle.ts';
 import { bundleUsage } from './bundle-errors.ts';
 import { draftOf, sbomSource } from './create.ts';
-import { formatItem, itemKey, type BundleItem, type BundleManifest } from './manifest.ts';
+import { formatItem } from './format-item.ts';
+import { itemKey, type BundleItem, type BundleManifest } from './manifest.ts';
 import { writeBundle, type BlobSource, type WriteOptions, type WriteResult } from './write-bundle.ts';
 
 /** From disk to disk: more at once takes memory and is no faster. */

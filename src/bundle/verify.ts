@@ -6,7 +6,8 @@ import { parsePlatform, selectPlatforms } from '../oci/platform.ts';
 import { parseTarHeader } from '../oci/tar-index.ts';
 import { messageOf } from '../errors.ts';
 import type { Bundle } from './bundle.ts';
-import { formatItem, type BundleItem } from './manifest.ts';
+import { formatItem } from './format-item.ts';
+import type { BundleItem } from './manifest.ts';
 import { endBytes, padded, type PlannedEntry } from './tar-plan.ts';
 
 export type BlobStatus = 'ok' | 'missing' | 'wrong-size' | 'wrong-digest' | 'unreadable' | 'in-base';

@@ -2,7 +2,8 @@ import type { Digest } from '../oci/digest.ts';
 import { parseReference } from '../oci/reference.ts';
 import { formatSize } from './bundle-errors.ts';
 import { sizesOf } from './bundle.ts';
-import { formatItem, itemKey, type BundleItem, type BundleManifest } from './manifest.ts';
+import { formatItem } from './format-item.ts';
+import { itemKey, type BundleItem, type BundleManifest } from './manifest.ts';
 
 /** One kind of things in a bundle, the largest first. */
 interface Group {

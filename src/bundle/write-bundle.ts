@@ -40,6 +40,8 @@ export interface WriteOptions extends CallOptions {
   readonly onProgress?: ((progress: WriteProgress) => void) | undefined;
   /** For tests: bytes that are free. */
   readonly freeBytes?: ((folder: string) => Promise<number>) | undefined;
+  /** Write it also where the very same one is there: each blob is taken from that as long as it proves to be right. */
+  readonly anew?: boolean | undefined;
 }
 
 export interface WriteProgress {
@@ -60,7 +62,7 @@ export interface WriteResult {
   readonly fetchedBytes: number;
   /** Bytes of blobs taken from an earlier run, or from the bundle that was there. */
   readonly keptBytes: number;
-  /** The very same bundle was there already. */
+  /** The very same bundle was there already, by its table of contents and its length: its blobs were not read. */
   readonly wasThere: boolean;
 }
 
@@ -85,6 +87,7 @@ export async function writeBundle(
   const old = await openOld(path);
   try {
     const isSame =
+      options.anew !== true &&
       old?.manifestDigest === manifestDigest &&
       old.signature === signature &&
       old.file.sizeBytes === plan.totalBytes &&

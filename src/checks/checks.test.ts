@@ -240,6 +240,19 @@ describe('the checks', () => {
     expect(linesOf('w1', { tools: new Set(without) })).toEqual(['tools-present w1 error: missing: curl or wget']);
   });
 
+  it.each([
+    ['dl.k8s.io', ['tools-present error curl (wget is not enough for a server of spec.artifacts.servers)']],
+    ['charts.example.com', []],
+  ])('take wget where the server %s has a login', (server, expected) => {
+    const tools = new Set([...(testCluster().members[0]?.facts.tools ?? []), 'wget'].filter((tool) => tool !== 'curl'));
+    const spec = `  artifacts: { servers: { ${server}: { credentials: { token: { env: A } } } } }\n`;
+    const found = findings({ config: testConfig(spec), facts: { w1: { tools } } });
+
+    expect(
+      found.map(({ check, severity, actual }) => `${check} ${severity} ${actual.replace('missing: ', '')}`),
+    ).toEqual(expected);
+  });
+
   it.each<[keyof Facts, string, string, string]>([
     ['hostname', 'hostname-unique', 'error', 'hostname'],
     ['machineId', 'machine-id-unique', 'error', 'machine-id'],

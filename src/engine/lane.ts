@@ -9,6 +9,7 @@ import { interruptedError, type Gates } from './gates.ts';
 import type { HostPhase, RunContext } from './phase.ts';
 import { blockedError, describeChange, notConvergedError, planSteps, queriesOf, type HostPlan } from './plan.ts';
 import { pollUntil } from './poll.ts';
+import { lockHolderName, tellLockWait } from './lock-wait.ts';
 import type { Step } from './step.ts';
 
 export interface LanePhase {
@@ -145,13 +146,15 @@ async function applyPlan(
   const { phase } = lanePhase;
   const actions = coalesceReloads(plan.changes.flatMap(({ change }) => change.actions));
   const grace = startGrace(context.signal);
+  const lockWatch = tellLockWait(context, host.name);
   try {
     const result = await host.apply({
       actions,
       secrets: context.secrets,
       look: ahead,
-      holder: `run ${context.runId}`,
+      holder: lockHolderName(context, phase.id),
       lockTimeoutSeconds: phase.timeoutSeconds,
+      lockWatch,
       timeoutMs: phase.timeoutSeconds * 2000,
       signal: grace.signal,
     });
@@ -184,6 +187,7 @@ async function applyPlan(
     return 'unknown';
   } finally {
     grace.end();
+    lockWatch.end();
   }
   const after = planSteps(lanePhase.steps, await host.observe(ahead));
   if (after.changes.length + after.deferred.length + after.blocked.length > 0) throw notConvergedError(host, after);

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { kubectlFailure, kubectlJson, kubectlQuery } from '../kubernetes/kubectl.ts';
 import { isReady, nodeSchema, parseItems, podSchema, type KubeNode, type KubePod } from '../kubernetes/objects.ts';
 import type { Query } from '../ops/query.ts';

@@ -1,6 +1,7 @@
 import { isIPv6 } from 'node:net';
 import { stringify } from 'yaml';
-import { z } from 'zod';
+import * as z from 'zod';
+import { lockHolderName, tellLockWait } from '../engine/lock-wait.ts';
 import type { RunContext } from '../engine/phase.ts';
 import { pollUntil } from '../engine/poll.ts';
 import { InstallerError } from '../errors.ts';
@@ -178,15 +179,19 @@ function parseJson(text: string): unknown {
 }
 
 async function applyAll(host: Host, context: RunContext, actions: readonly Action[]): Promise<void> {
-  const result = await host.apply({
-    actions,
-    secrets: new Map(),
-    look: [],
-    holder: `run ${context.runId}`,
-    lockTimeoutSeconds: 30,
-    timeoutMs: 240_000,
-    signal: context.signal,
-  });
+  const lockWatch = tellLockWait(context, host.name);
+  const result = await host
+    .apply({
+      actions,
+      secrets: new Map(),
+      look: [],
+      holder: lockHolderName(context, 'verify-cluster'),
+      lockTimeoutSeconds: 30,
+      lockWatch,
+      timeoutMs: 240_000,
+      signal: context.signal,
+    })
+    .finally(() => lockWatch.end());
   if (result.status === 'failed') throw probeError(host, result.failed.output.split('\n'));
   if (result.status === 'stale') throw probeError(host, ['another run changes this host at the same time']);
 }

@@ -76,6 +76,14 @@ describe('parseEvidence', () => {
     expect(new Set(text.split('\n'))).toEqual(new Set(['10.0.0.0/24 dev eth0']));
     expect(kept('routes', printed('x'.repeat(1000)))).toBe(`${'x'.repeat(199)}…`);
   });
+
+  it('is that of each host, whatever the host before said', () => {
+    const answers = ['a', 'a', 'b', 'a'].map((text) => kept('uname', printed(text)));
+    const silent = [printed('', 1, 'first'), printed('', 2, 'second')].map((answer) => kept('account', answer));
+
+    expect(answers).toEqual(['a', 'a', 'b', 'a']);
+    expect(silent).toEqual(['(exit status 1: first)', '(exit status 2: second)']);
+  });
 });
 
 describe('renderEvidence', () => {

@@ -128,13 +128,23 @@ function keep(source: FactSource, seen: RawSeen): string {
   if (seen.state === 'absent') return '(not there)';
   if (seen.state === 'unknown') return `(not known: ${oneLine(seen.reason)})`;
   const text = textOf(seen.value);
+  // Hosts are alike: most answers are those of the host before.
+  const before = latest.get(source);
+  if (before?.text === text) return before.kept;
   const pattern = shown[source];
   const lines = typeof pattern === 'function' ? pattern(text) : (text.match(pattern) ?? []);
   if (lines.length === 0) return noLine(seen.value, text);
   let left = keptLimit;
-  const kept = lines.map((line) => clip(oneLine(line), lineLimit)).filter((line) => (left -= line.length + 1) >= 0);
-  return kept.join('\n');
+  const kept = lines
+    .map((line) => clip(oneLine(line), lineLimit))
+    .filter((line) => (left -= line.length + 1) >= 0)
+    .join('\n');
+  latest.set(source, { text, kept });
+  return kept;
 }
+
+/** By source: the latest answer that has lines to show, and those. */
+const latest = new Map<FactSource, { readonly text: string; readonly kept: string }>();
 
 function textOf(value: FileSeen | CommandSeen): string {
   if ('stdout' in value) return value.stdout;

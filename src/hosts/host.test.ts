@@ -13,6 +13,7 @@ import {
 import { InstallerError, InternalError } from '../errors.ts';
 import type { Action } from '../ops/action.ts';
 import { compileScript } from '../ops/compile.ts';
+import type { LockHolder } from '../ops/lock.ts';
 import { commandQuery, fileQuery, type Query } from '../ops/query.ts';
 import type { ExecResult, Transport } from '../transport/transport.ts';
 import { createHost, isOutcomeUnknown, type ApplyInput, type CommandRecord, type Host } from './host.ts';
@@ -148,7 +149,8 @@ describe.skipIf(!canMakeHostRoot).each(shells)('a host under $name (needs root a
   it('says who holds the lock, applies nothing then, and goes on when it is free', async () => {
     await host.observe([generation]);
     const lock = root.outside('/run/installer/lock');
-    writeFileSync(lock, 'run 0a1b from laptop\n');
+    // The second line of a holder whose shell is gone: no process has this number.
+    writeFileSync(lock, 'run 0a1b from laptop\n4194305 0\n');
     const holder = spawn('flock', [lock, 'sh', '-c', 'echo held; exec sleep 30'], { stdio: 'pipe', detached: true });
     await new Promise((resolve) => holder.stdout.once('data', resolve));
 
@@ -160,12 +162,69 @@ describe.skipIf(!canMakeHostRoot).each(shells)('a host under $name (needs root a
     expect(error).toMatchObject({
       code: 'HOST_LOCKED',
       host: 'n1',
-      message: expect.stringContaining('run 0a1b from laptop') as string,
+      message: expect.stringMatching(
+        /did not end within 1 s: run 0a1b from laptop, a command whose shell is gone, since \d{4}-/,
+      ) as string,
+      remedy: expect.stringContaining('fuser -v /run/installer/lock') as string,
     });
     expect(existsSync(join(folder, 'ours'))).toBe(false);
     expect(await host.apply(input([writes('ours')], { holder: "it's me" }))).toMatchObject({ status: 'applied' });
-    expect(readFileSync(lock, 'utf8')).toBe("it's me\n");
+    expect(readFileSync(lock, 'utf8')).toMatch(/^it's me\n\d+ \d+\n$/);
   });
+
+  it('tells while it waits who has the lock, and when it has it itself', async () => {
+    const other = createHost('n1', transport);
+    await host.observe([generation]);
+    await other.observe([generation]);
+    const sleep: Action = { kind: 'run', argv: ['sleep', '5'], timeoutSeconds: 10 };
+    const running = other.apply(input([writes('theirs'), sleep], { holder: 'run 0a1b (install-runtime)' }));
+    await vi.waitFor(() => expect(existsSync(join(folder, 'theirs'))).toBe(true));
+    const shell = Number(readFileSync(root.outside('/run/installer/lock'), 'utf8').split(/\s/).at(-3));
+    const startedAt = performance.now();
+    const told: { readonly atMs: number; readonly what: LockHolder | 'taken' }[] = [];
+    const tell = (what: LockHolder | 'taken'): void => {
+      told.push({ atMs: performance.now() - startedAt, what });
+    };
+
+    const result = await host.apply(
+      input([writes('ours')], { lockTimeoutSeconds: 20, lockWatch: { onWait: tell, onTaken: () => tell('taken') } }),
+    );
+
+    expect(told).toMatchObject([
+      { what: { what: 'run 0a1b (install-runtime)', pid: shell, seconds: expect.any(Number) as number } },
+      { what: 'taken' },
+    ]);
+    const [waits, taken] = told;
+    expect(waits?.atMs).toBeGreaterThan(2900);
+    expect(waits?.atMs).toBeLessThan(4500);
+    // Whole seconds of two readings.
+    expect([3, 4]).toContain(waits?.what === 'taken' ? undefined : waits?.what.seconds);
+    expect(taken?.atMs).toBeGreaterThan(4000);
+    expect(await running).toMatchObject({ status: 'applied' });
+    expect(result).toEqual({ status: 'stale' });
+  }, 20_000);
+
+  it('names the process where the lock is not free in time, and what to do', async () => {
+    const other = createHost('n1', transport);
+    await host.observe([generation]);
+    await other.observe([generation]);
+    const sleep: Action = { kind: 'run', argv: ['sleep', '6'], timeoutSeconds: 10 };
+    const running = other.apply(input([writes('theirs'), sleep], { holder: 'run 0a1b (install-runtime)' }));
+    await vi.waitFor(() => expect(existsSync(join(folder, 'theirs'))).toBe(true));
+    const shell = Number(readFileSync(root.outside('/run/installer/lock'), 'utf8').split(/\s/).at(-3));
+
+    const error: unknown = await host
+      .apply(input([writes('ours')], { lockTimeoutSeconds: 4 }))
+      .catch((thrown: unknown) => thrown);
+
+    expect(error).toMatchObject({
+      code: 'HOST_LOCKED',
+      message: expect.stringContaining(`within 4 s: run 0a1b (install-runtime), process ${shell}, since `) as string,
+      remedy: expect.stringContaining(`kill ${shell}`) as string,
+    });
+    expect(existsSync(join(folder, 'ours'))).toBe(false);
+    expect(await running).toMatchObject({ status: 'applied' });
+  }, 20_000);
 
   it('keeps its folders from other users', async () => {
     await host.observe([generation]);

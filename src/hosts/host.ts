@@ -1,8 +1,10 @@
 import { randomBytes } from 'node:crypto';
 import { InstallerError, InternalError } from '../errors.ts';
 import { describeAction, type Action } from '../ops/action.ts';
+import { hostPaths } from '../ops/host-paths.ts';
 import { compileScript, scriptStatus } from '../ops/compile.ts';
-import { parseFrames, type FrameContent, type ScriptOutput } from '../ops/frames.ts';
+import { parseFrames, watchLock, type FrameContent, type LockWatch, type ScriptOutput } from '../ops/frames.ts';
+import { describeLockHolder, type LockHolder } from '../ops/lock.ts';
 import { parseAnswer } from '../ops/parse-answer.ts';
 import { queryKey, type AnswerOf, type Answers, type Query, type Seen } from '../ops/query.ts';
 import type { Secrets } from '../ops/secrets.ts';
@@ -25,7 +27,8 @@ export interface ApplyInput {
   readonly lockTimeoutSeconds: number;
   readonly timeoutMs: number;
   readonly signal?: AbortSignal | undefined;
-  readonly onProgress?: ((text: string) => void) | undefined;
+  /** Told where another script has the lock, and when this one gets it. */
+  readonly lockWatch?: LockWatch | undefined;
 }
 
 export type ApplyResult =
@@ -134,7 +137,7 @@ export function createHost(
     });
     known.clear();
     const summary = `apply: ${actions.map(describeAction).join('; ')}`;
-    const onStdout = input.onProgress;
+    const onStdout = input.lockWatch === undefined ? undefined : watchLock(nonce, input.lockWatch);
     const result = await transport.exec(script, {
       root: true,
       timeoutMs: input.timeoutMs,
@@ -144,7 +147,7 @@ export function createHost(
     record({ summary, result });
     const output = parseFrames(result.stdout, result.stderr, nonce);
     if (result.exitCode === scriptStatus.stale) return { status: 'stale' };
-    if (result.exitCode === scriptStatus.locked) throw hostLocked(name, output.lockHolder);
+    if (result.exitCode === scriptStatus.locked) throw hostLocked(name, output.lockHolder, lockTimeoutSeconds);
     const failed = findFailure(actions, output);
     if (failed !== undefined) return { status: 'failed', failed };
     if (!output.complete) throw scriptDidNotRun(name, result);
@@ -206,12 +209,16 @@ function dedupe(queries: readonly Query[]): Query[] {
   return [...new Map(queries.map((query) => [queryKey(query), query])).values()];
 }
 
-function hostLocked(host: string, holder: string | undefined): InstallerError {
+function hostLocked(host: string, holder: LockHolder | undefined, lockTimeoutSeconds: number): InstallerError {
+  const { pid } = holder ?? {};
+  const who = holder === undefined ? 'who has its lock is not known' : describeLockHolder(holder, Date.now());
+  const look = pid === undefined ? `fuser -v ${hostPaths.lock}` : `ps -o pid,lstart,args -p ${pid} --ppid ${pid}`;
+  const end = pid === undefined ? 'end that process' : `end it with: kill ${pid}`;
   return new InstallerError({
     code: 'HOST_LOCKED',
     host,
-    message: `another run is changing this host: ${holder ?? 'holder unknown'}`,
-    remedy: 'wait for it to end, then run the same command again',
+    message: `another script is still changing this host, and did not end within ${lockTimeoutSeconds} s: ${who}`,
+    remedy: `wait for it to end, then run the same command again. What it does is seen on the host with: ${look}; where it hangs, ${end}`,
   });
 }
 

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import type { CommandQuery } from '../ops/query.ts';
 import { kubectlQuery } from './kubectl.ts';
 import { parseItems } from './objects.ts';

@@ -5,6 +5,7 @@ import type { Facts } from '../hosts/facts.ts';
 import type { Host } from '../hosts/host.ts';
 import type { PeerReport } from '../hosts/peer-report.ts';
 import type { Probed } from '../hosts/probed.ts';
+import type { WebServer } from '../oci/web-servers.ts';
 import type { ClusterConfig, HostConfig } from '../spec/schema.ts';
 import type { Supply } from './supply.ts';
 
@@ -47,6 +48,8 @@ export interface Cluster {
   readonly bastions: Bastions;
   /** Text of local files that the cluster file names (CA certificates), by absolute path. */
   readonly files: Map<string, string>;
+  /** Those of spec.artifacts.servers that hosts ask themselves, by host; filled by gather-facts. */
+  readonly servers: Record<string, WebServer>;
   /** Values of placeholders; the run context's map. */
   readonly secrets: Map<string, string>;
   /** Where the kubeconfig was written. */
@@ -73,6 +76,7 @@ export function createCluster(
     clusterId: '',
     bastions: createBastions(),
     files: new Map(),
+    servers: {},
     secrets,
     kubeconfigFile: undefined,
   };

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { fromRegistries, type ImagePull } from './image-pull.ts';
 import { unitName } from './intent.ts';
 import { blocked, changes, deferred, noChanges, type Step, type StepPlan } from '../engine/step.ts';

@@ -1,6 +1,7 @@
 import type { Distro } from '../hosts/distros/index.ts';
 import type { HostSettingsConfig } from '../spec/config.ts';
 import { willPrepare, type Cluster, type Member } from './cluster.ts';
+import { needsCurl } from './host-servers.ts';
 import { distroOf, packageManagerOf } from './host-distro.ts';
 
 /** Tools that the phases, kubeadm and kubelet cannot do without. */
@@ -39,5 +40,8 @@ export function installableTools(member: Member, cluster: Cluster): ToolPackage[
   if (wanted === 'none' || !willPrepare(cluster) || distro === undefined || packageManagerOf(member) === undefined)
     return [];
   const names = toolsToInstall(wanted).filter((tool) => !tools.has(tool));
-  return packagesOfTools(distro, tools.has('curl') || tools.has('wget') ? names : [...names, 'curl']);
+  return packagesOfTools(
+    distro,
+    tools.has('curl') || (tools.has('wget') && !needsCurl(cluster)) ? names : [...names, 'curl'],
+  );
 }

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 
 /** What is read of Kubernetes objects; outside replies are read loosely, only the fields needed. */
 const metadata = z.looseObject({

@@ -2,7 +2,7 @@ import type { InstallerError } from '../errors.ts';
 import type { Digest } from './digest.ts';
 import type { Platform } from './manifest.ts';
 import type { Reference } from './reference.ts';
-import type { CallOptions } from './store.ts';
+import type { CallOptions, PutBlobResult } from './store.ts';
 
 /** One image to be copied: what it is called in the source and in the target. */
 export interface CopyItem {
@@ -46,6 +46,8 @@ export interface CopyProgress {
   readonly doneBytes: number;
   /** Bytes of all different blobs known so far. */
   readonly totalBytes: number;
+  /** Of `doneBytes`, those of blobs that were mounted or found there: none of them went over the line. */
+  readonly savedBytes: number;
 }
 
 /** How one image ended. */
@@ -62,10 +64,15 @@ export interface CopiedImage {
   readonly error?: InstallerError | undefined;
 }
 
+/** Blobs of a copy by how they came to be in the target: sent, mounted from another repository of it, or found there. */
+export type BlobCounts = Readonly<Record<PutBlobResult, number>>;
+
 /** What a copy did. Nothing that failed is left out, and nothing is thrown for it. */
 export interface CopyResult {
   readonly images: readonly CopiedImage[];
-  readonly blobs: { readonly written: number; readonly mounted: number; readonly present: number };
+  readonly blobs: BlobCounts;
+  /** The sizes of these blobs, whatever of them was sent in this run. */
+  readonly blobBytes: BlobCounts;
   /** Bytes that were sent, those sent twice because of a broken connection included. */
   readonly sentBytes: number;
   /** Tries that failed and were repeated. */

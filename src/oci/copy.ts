@@ -38,9 +38,19 @@ export async function copy(
   let doneImages = 0;
   const report = (): void => {
     const { doneBytes, totalBytes } = blobs;
-    onProgress?.({ doneImages, totalImages: items.length, doneBytes, totalBytes });
+    const savedBytes = Math.min(doneBytes, blobBytes.mounted + blobBytes.present);
+    onProgress?.({ doneImages, totalImages: items.length, doneBytes, totalBytes, savedBytes });
   };
-  const blobs = createBlobCopier(source, target, options, report);
+  const blobBytes = { written: 0, mounted: 0, present: 0 };
+  const counted: Pick<WritableOciStore, 'isLocal' | 'putBlob'> = {
+    isLocal: target.isLocal,
+    async putBlob(to, blob, open, putOptions) {
+      const result = await target.putBlob(to, blob, open, putOptions);
+      blobBytes[result] += blob.sizeBytes;
+      return result;
+    },
+  };
+  const blobs = createBlobCopier(source, counted, options, report);
   const context: Context = { source, target, options, blobs, requests: createLimiter(manifestJobs) };
   // More images than requests: one that waits for its blobs must not hold back the manifests of the next.
   const results = await mapConcurrent(items, items.length || 1, async (item): Promise<CopiedImage> => {
@@ -60,7 +70,7 @@ export async function copy(
     return result.value;
   });
   const { written, mounted, present, sentBytes, retries } = blobs.counts;
-  return { images, blobs: { written, mounted, present }, sentBytes, retries };
+  return { images, blobs: { written, mounted, present }, blobBytes, sentBytes, retries };
 }
 
 interface Context {

@@ -1,25 +1,20 @@
-import { rootCertificates } from 'node:tls';
-import type { Readable } from 'node:stream';
-import fetch, { type Response } from 'node-fetch';
-import { abortReason, sleep } from '../lib/deadline.ts';
+import { sleep } from '../lib/deadline.ts';
 import { retry } from '../lib/retry.ts';
-import { createAgent, type ConnectionOptions } from './agent.ts';
+import type { ConnectionOptions } from './agent.ts';
 import { basicHeader, createAuthorizer, type Authorizer } from './auth.ts';
 import { parseChallenge, type Scopes } from './challenge.ts';
 import type { CredentialSource } from './credentials.ts';
+import { createSender, type EndpointAnswer, type RequestEvent, type SingleRequest } from './endpoint-send.ts';
 import {
   codeOf,
-  connectionError,
   isPlainHttpAnswer,
   looksLikeHtml,
   notARegistry,
   parseRetryAfter,
-  stalled,
   statusError,
   type Doing,
 } from './http-errors.ts';
 import { isTransient, OciError } from './oci-errors.ts';
-import { watchStall } from './stall.ts';
 
 /** How often and how long requests are tried. */
 export interface Patience {
@@ -33,14 +28,6 @@ export interface Patience {
 
 export const usualPatience: Patience = { attempts: 5, baseDelayMs: 250, maxDelayMs: 8000, stallMs: 60_000 };
 
-/** One request as it was answered; for counting. */
-export interface RequestEvent {
-  readonly method: string;
-  readonly url: string;
-  /** 0 where no answer came. */
-  readonly status: number;
-}
-
 export interface EndpointOptions {
   /** The registry as references name it. */
   readonly registry: string;
@@ -53,43 +40,16 @@ export interface EndpointOptions {
 }
 
 /** A request to a registry. */
-export interface EndpointRequest {
-  readonly method: 'GET' | 'HEAD' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
+export interface EndpointRequest extends SingleRequest {
   /** A path from `/v2/` on with its query, or a whole address that the registry gave. */
   readonly target: string;
-  readonly headers?: Readonly<Record<string, string>> | undefined;
-  /** Bytes are sent again in another try; a stream goes once. */
-  readonly body?: Uint8Array | UploadBody | undefined;
   readonly scopes: Scopes;
   /** Show user and password, not a token: for what a registry offers beside the distribution specification. */
   readonly asAccount?: boolean | undefined;
   /** Statuses that are answers. Any other is an error. */
   readonly accept: readonly number[];
-  /** For errors: `reading registry.k8s.io/pause:3.10`. */
-  readonly what: string;
-  readonly signal?: AbortSignal | undefined;
   /** Tries of this request, where the patience of the endpoint is not meant. */
   readonly attempts?: number | undefined;
-}
-
-/** A body that streams, and whether its own source is what it waits for. */
-export interface UploadBody {
-  readonly stream: Readable;
-  readonly isWaitingForSource: () => boolean;
-}
-
-/** An answer. Either its body is read with one of the two, or `discard` is called. */
-export interface EndpointAnswer {
-  readonly status: number;
-  readonly headers: Response['headers'];
-  /** The address that answered, after redirects. */
-  readonly url: string;
-  text(): Promise<string>;
-  bytes(): Promise<Buffer>;
-  /** The body, and what ends the watch over the request; called when the body is closed. */
-  readonly body: Readable;
-  readonly release: () => void;
-  discard(): void;
 }
 
 /** One address of a registry: authentication, redirects, retries and the errors of all of them. */
@@ -108,74 +68,12 @@ const redirects: readonly number[] = [301, 302, 303, 307, 308];
 export function createEndpoint(options: EndpointOptions): Endpoint {
   const { registry, credentials, connection, patience, onRequest } = options;
   let { baseUrl } = options;
-  const agents = new Map<string, ReturnType<typeof createAgent>>();
-  const agentFor = ({ protocol }: URL): ReturnType<typeof createAgent> => {
-    const agent = agents.get(protocol) ?? createAgent(protocol, connection, () => rootCertificates);
-    agents.set(protocol, agent);
-    return agent;
-  };
   let pausedUntil = 0;
   const doing = (what: string): Doing => {
     const { host } = new URL(baseUrl);
     return { what, registry: host === registry ? registry : `${registry} (at ${host})` };
   };
-
-  /** One request on one connection; statuses are not judged. */
-  const send = async (
-    url: URL,
-    request: Pick<EndpointRequest, 'method' | 'headers' | 'body' | 'what' | 'signal'>,
-  ): Promise<EndpointAnswer> => {
-    const controller = new AbortController();
-    const { body, signal, what } = request;
-    const stream = body !== undefined && 'stream' in body ? body : undefined;
-    const stop = (reason: Error): void => {
-      controller.abort(reason);
-      stream?.stream.destroy();
-    };
-    const onAbort = (): void => {
-      stop(abortReason(signal));
-    };
-    if (signal?.aborted === true) throw abortReason(signal);
-    signal?.addEventListener('abort', onAbort, { once: true });
-    const watch = watchStall(
-      patience.stallMs,
-      () => stop(stalled(doing(what), patience.stallMs)),
-      () => stream?.isWaitingForSource() ?? false,
-    );
-    const refresh = (): void => {
-      watch.refresh();
-    };
-    stream?.stream.on('data', refresh).pause();
-    const release = (): void => {
-      signal?.removeEventListener('abort', onAbort);
-    };
-    let response: Response;
-    try {
-      response = await fetch(url, {
-        method: request.method,
-        headers: { 'user-agent': 'installer', ...request.headers },
-        redirect: 'manual',
-        compress: false,
-        agent: agentFor(url),
-        signal: controller.signal,
-        ...(body === undefined ? {} : { body: stream ? stream.stream : Buffer.from(body as Uint8Array) }),
-      });
-    } catch (error) {
-      release();
-      onRequest?.({ method: request.method, url: url.href, status: 0 });
-      if (controller.signal.aborted) throw controller.signal.reason;
-      // What the source of the body says goes before what the connection makes of it.
-      const inner = stream?.stream.errored;
-      throw inner ?? connectionError(doing(what), error);
-    } finally {
-      watch.stop();
-    }
-    onRequest?.({ method: request.method, url: url.href, status: response.status });
-    return toAnswer(response, url, release, (error) => {
-      if (controller.signal.aborted) return controller.signal.reason as Error;
-      return connectionError(doing(what), error);
-    });
-  };
+  const { send, close } = createSender({ connection, stallMs: patience.stallMs, onRequest, doing });
 
   /** Follows redirects; what proves who we are is not shown to another host. */
   const sendFollowing = async (url: URL, request: EndpointRequest, authorization?: string): Promise<EndpointAnswer> => {
@@ -314,41 +212,6 @@ export function createEndpoint(options: EndpointOptions): Endpoint {
     },
     request,
     doing,
-    close() {
-      for (const agent of agents.values()) agent.destroy();
-    },
-  };
-}
-
-function toAnswer(
-  response: Response,
-  url: URL,
-  release: () => void,
-  toError: (error: unknown) => Error,
-): EndpointAnswer {
-  const body = response.body as Readable;
-  // An error after nobody listens any more (a body that was dropped) is no matter.
-  body.on('error', () => undefined);
-  const whole = async (): Promise<Buffer> => {
-    try {
-      return Buffer.from(await response.arrayBuffer());
-    } catch (error) {
-      throw toError(error);
-    } finally {
-      release();
-    }
-  };
-  return {
-    status: response.status,
-    headers: response.headers,
-    url: url.href,
-    body,
-    release,
-    bytes: whole,
-    text: async () => (await whole()).toString(),
-    discard() {
-      release();
-      body.resume();
-    },
+    close,
   };
 }

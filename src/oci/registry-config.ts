@@ -1,6 +1,7 @@
 import type { Connect } from './agent.ts';
 import type { CredentialSource } from './credentials.ts';
-import type { Patience, RequestEvent } from './endpoint.ts';
+import type { Patience } from './endpoint.ts';
+import type { RequestEvent } from './endpoint-send.ts';
 
 /** A place that is asked before the registry itself, for reading only. */
 export interface MirrorConfig extends HostConfig {

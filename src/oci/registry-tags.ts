@@ -1,7 +1,8 @@
 import { notARegistry } from './http-errors.ts';
 import { bareMediaType } from './media-types.ts';
 import { formatRepositoryName, type RepositoryName } from './reference.ts';
-import type { Endpoint, EndpointAnswer } from './endpoint.ts';
+import type { Endpoint } from './endpoint.ts';
+import type { EndpointAnswer } from './endpoint-send.ts';
 import type { Places } from './registry-places.ts';
 
 /** All tags of a repository, page by page, sorted. */

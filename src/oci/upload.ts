@@ -1,7 +1,8 @@
 import { Readable } from 'node:stream';
 import { InstallerError } from '../errors.ts';
 import type { Scopes } from './challenge.ts';
-import type { Endpoint, EndpointAnswer, UploadBody } from './endpoint.ts';
+import type { Endpoint } from './endpoint.ts';
+import type { EndpointAnswer, UploadBody } from './endpoint-send.ts';
 import type { BlobDescriptor } from './manifest.ts';
 import { cutShort, OciError } from './oci-errors.ts';
 import type { CallOptions, OpenFrom, PutBlobOptions } from './store.ts';

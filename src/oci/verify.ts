@@ -1,6 +1,6 @@
 import type { Hash } from 'node:crypto';
 import { Transform, type Readable, type TransformCallback } from 'node:stream';
-import { noteYoungGarbage } from '../lib/young-garbage.ts';
+import { noteYoungGarbage } from '../lib/garbage.ts';
 import { digestFrom, hashFor, splitDigest } from './digest.ts';
 import type { BlobDescriptor } from './manifest.ts';
 import { cutShort, wrongDigest, wrongSize } from './oci-errors.ts';

@@ -1,17 +1,15 @@
 import type { Readable } from 'node:stream';
-import { rootCertificates } from 'node:tls';
-import fetch, { type Response } from 'node-fetch';
 import { abortReason, sleep } from '../lib/deadline.ts';
 import { retry } from '../lib/retry.ts';
-import { createAgent } from './agent.ts';
 import { usualPatience, type Patience } from './endpoint.ts';
 import { continued } from './continued.ts';
-import { connectionError, parseRetryAfter, stalled, statusError, type Doing } from './http-errors.ts';
 import { isTransient, OciError } from './oci-errors.ts';
 import { receiveBody } from './receive.ts';
-import { watchStall } from './stall.ts';
 import type { CallOptions } from './store.ts';
 import { readAll } from './verify.ts';
+import { webConnectionError } from './web-errors.ts';
+import { createWebRequests } from './web-requests.ts';
+import type { WebServers } from './web-servers.ts';
 
 /** Plain files on web servers: releases and their checksums. */
 export interface WebFiles {
@@ -27,6 +25,8 @@ export interface WebFiles {
 }
 
 export interface WebFilesOptions {
+  /** Servers that want to see who we are, or whose certificates nobody else vouches for. */
+  readonly servers?: WebServers | undefined;
   readonly proxyEnv?: NodeJS.ProcessEnv | undefined;
   /** Connections to one host at once; 16 where nothing else is said. */
   readonly maxConnections?: number | undefined;
@@ -38,65 +38,12 @@ const maxTextBytes = 1024 * 1024;
 /** Makes a client for files; nothing is asked before the first call. */
 export function createWebFiles(options: WebFilesOptions = {}): WebFiles {
   const patience = { ...usualPatience, ...options.patience };
-  const agents = new Map<string, ReturnType<typeof createAgent>>();
-  const agentFor = ({ protocol }: URL): ReturnType<typeof createAgent> => {
-    const connection = { proxyEnv: options.proxyEnv, maxConnections: options.maxConnections ?? 16 };
-    const agent = agents.get(protocol) ?? createAgent(protocol, connection, () => rootCertificates);
-    agents.set(protocol, agent);
-    return agent;
-  };
-
-  const send = async (
-    method: 'GET' | 'HEAD',
-    url: string,
-    headers: Record<string, string>,
-    signal: AbortSignal | undefined,
-  ): Promise<{ response: Response; doing: Doing; release: () => void }> => {
-    const doing = { what: `reading ${url}`, registry: new URL(url).host };
-    const controller = new AbortController();
-    const onAbort = (): void => {
-      controller.abort(abortReason(signal));
-    };
-    if (signal?.aborted === true) throw abortReason(signal);
-    signal?.addEventListener('abort', onAbort, { once: true });
-    const release = (): void => {
-      signal?.removeEventListener('abort', onAbort);
-    };
-    const watch = watchStall(patience.stallMs, () => {
-      controller.abort(stalled(doing, patience.stallMs));
-    });
-    try {
-      const init = { method, headers: { 'user-agent': 'installer', ...headers }, compress: false };
-      const response = await fetch(url, { ...init, agent: agentFor, signal: controller.signal });
-      response.body?.on('error', () => undefined);
-      return { response, doing, release };
-    } catch (error) {
-      release();
-      if (controller.signal.aborted) throw controller.signal.reason;
-      throw connectionError(doing, error);
-    } finally {
-      watch.stop();
-    }
-  };
-
-  /** An answer of one of the statuses; any other is an error. */
-  const ask = async (
-    method: 'GET' | 'HEAD',
-    url: string,
-    accept: readonly number[],
-    headers: Record<string, string> = {},
-    signal?: AbortSignal,
-  ): ReturnType<typeof send> => {
-    const answer = await send(method, url, headers, signal);
-    const { response, doing, release } = answer;
-    if (accept.includes(response.status)) return answer;
-    release();
-    const text = (await response.text().catch(() => '')).slice(0, 1024);
-    if (response.status === 404 || response.status === 410) throw absentFile(url);
-    const contentType = response.headers.get('content-type') ?? '';
-    const retryAfterMs = parseRetryAfter(response.headers.get('retry-after'), Date.now());
-    throw statusError(doing, { status: response.status, text, contentType, retryAfterMs, isAnonymous: true });
-  };
+  const requests = createWebRequests({
+    servers: options.servers ?? {},
+    proxyEnv: options.proxyEnv,
+    maxConnections: options.maxConnections ?? 16,
+    stallMs: patience.stallMs,
+  });
 
   const persist = <T>(work: () => Promise<T>, signal: AbortSignal | undefined): Promise<T> => {
     let wanted = 0;
@@ -114,7 +61,7 @@ export function createWebFiles(options: WebFilesOptions = {}): WebFiles {
   const files: WebFiles = {
     size: (url, { signal } = {}) =>
       persist(async () => {
-        const { response, release } = await ask('HEAD', url, [200], {}, signal);
+        const { response, release } = await requests.ask({ method: 'HEAD', url, accept: [200], signal });
         release();
         response.body?.resume();
         const header = response.headers.get('content-length');
@@ -127,8 +74,14 @@ export function createWebFiles(options: WebFilesOptions = {}): WebFiles {
         });
       }, signal),
     async open(url, startByte, sizeBytes, { signal } = {}) {
-      const headers: Record<string, string> = startByte > 0 ? { range: `bytes=${startByte}-` } : {};
-      const { response, doing, release } = await ask('GET', url, [200, 206], headers, signal);
+      const headers = startByte > 0 ? { range: `bytes=${startByte}-` } : undefined;
+      const { response, doing, release } = await requests.ask({
+        method: 'GET',
+        url,
+        accept: [200, 206],
+        headers,
+        signal,
+      });
       return receiveBody(response.body as Readable, {
         doing,
         skipBytes: startByte > 0 && response.status === 200 ? startByte : 0,
@@ -148,20 +101,18 @@ export function createWebFiles(options: WebFilesOptions = {}): WebFiles {
     },
     async readText(url, { signal } = {}) {
       const text = persist(async () => {
-        const { response, doing, release } = await ask('GET', url, [200], {}, signal);
+        const { response, doing, release } = await requests.ask({ method: 'GET', url, accept: [200], signal });
         const body = response.body as Readable;
         return readAll(body, maxTextBytes, url, doing.registry)
           .then((bytes) => bytes.toString())
           .catch((error: unknown) => {
-            throw error instanceof OciError ? error : connectionError(doing, error);
+            throw error instanceof OciError ? error : webConnectionError(doing, error);
           })
           .finally(release);
       }, signal);
       return unlessAbsent(text);
     },
-    close() {
-      for (const agent of agents.values()) agent.destroy();
-    },
+    close: () => requests.close(),
   };
   return files;
 }
@@ -173,13 +124,4 @@ async function unlessAbsent<T>(work: Promise<T>): Promise<T | undefined> {
     if (error instanceof OciError && error.code === 'WEB_FILE_NOT_FOUND') return undefined;
     throw error;
   }
-}
-
-function absentFile(url: string): OciError {
-  return new OciError({
-    code: 'WEB_FILE_NOT_FOUND',
-    message: `${url} is not there`,
-    remedy: 'check the version, and the mirror of that host in spec.artifacts.mirrors',
-    status: 404,
-  });
 }

@@ -115,6 +115,14 @@ export interface ServiceAction {
   readonly do: 'start' | 'restart' | 'stop' | 'enable' | 'disable' | 'mask' | 'unmask' | 'daemon-reload';
 }
 
+/** How curl is let in to a server. */
+export interface FetchServer {
+  /** PEM text of the authority that signs for it. */
+  readonly ca?: string | undefined;
+  /** Lines for its `--config`, with placeholders. */
+  readonly curlConfig?: string | undefined;
+}
+
 /** Fetches a URL, checks its sha256 before anything of it is used, and lays the file or the members of the archive down. */
 export interface FetchAction {
   readonly kind: 'fetch';
@@ -126,6 +134,8 @@ export interface FetchAction {
   /** Hex. Where undefined, the published one at checksumUrl is used. */
   readonly sha256: string | undefined;
   readonly checksumUrl: string;
+  /** By host of an address, with its port: servers that not everybody is let in to. curl alone fetches from those. */
+  readonly servers?: Readonly<Record<string, FetchServer>> | undefined;
   readonly install:
     | { readonly as: 'file'; readonly path: string; readonly mode: string }
     /** Each member, at its path in the archive, goes to `directory`/`to` (mode 755). Members not named are left out. */

@@ -39,7 +39,7 @@ export function compileAction(action: Action, secrets: Secrets): string {
     case 'service':
       return compileService(action.unit, action.do);
     case 'fetch':
-      return compileFetch(action);
+      return compileFetch(action, secrets);
     case 'long':
       return compileLong(action);
     case 'unmount-below':
@@ -133,16 +133,17 @@ function compileService(unit: string, verb: string): string {
   return `systemctl ${verb} ${quote(unit)}`;
 }
 
-function compileFetch(action: FetchAction): string {
+function compileFetch(action: FetchAction, secrets: Secrets): string {
   const folder = quote(`${hostPaths.artifacts}/${action.name}`);
   const lines = [
     `d=${folder}`,
-    // Without the record the files count as not laid down until the very end.
-    'rm -rf "$d"',
+    // Without the record the files count as not laid down until the very end. Twice: a mark of the fetch before (compileSync) may come in
+    // between.
+    'rm -rf "$d" 2>/dev/null || rm -rf "$d"',
     'mkdir -p "$d"',
     'f="$d/download"',
-    `fetch_url ${quote(action.url)} "$f"`,
-    ...(action.sha256 === undefined ? publishedChecksum(action) : [`want=${quote(action.sha256)}`]),
+    ...compileDownload(action, action.url, '"$f"', secrets),
+    ...(action.sha256 === undefined ? publishedChecksum(action, secrets) : [`want=${quote(action.sha256)}`]),
     'choose_sha256',
     'have=$($SHA256 <"$f"); have=${have%% *}',
     `if [ "$have" != "$want" ]; then echo "checksum of ${action.url.replaceAll(/["$`\\]/g, '')}: expected sha256 $want, got $have" >&2; rm -f "$f"; exit 65; fi`,
@@ -159,10 +160,22 @@ function compileFetch(action: FetchAction): string {
   return lines.join('\n');
 }
 
-function publishedChecksum(action: FetchAction): string[] {
+/** The login goes in by a pipe of the shell's own, so that it is in no list of processes and in no file. */
+function compileDownload({ servers = {} }: FetchAction, url: string, to: string, secrets: Secrets): string[] {
+  const server = servers[new URL(url).host];
+  if (server === undefined) return [`fetch_url ${quote(url)} ${to}`];
+  const { ca, curlConfig = '' } = server;
+  return [
+    ...(ca === undefined ? [] : [`printf '%s' ${quoteText(ca)} >"$d/ca"`]),
+    `printf '%s\n' ${quoteText(fillSecrets(curlConfig, secrets))} | fetch_let_in ${quote(url)} ${to} ${ca === undefined ? '' : '"$d/ca"'}`,
+    ...(ca === undefined ? [] : ['rm -f "$d/ca"']),
+  ];
+}
+
+function publishedChecksum(action: FetchAction, secrets: Secrets): string[] {
   const base = action.url.slice(action.url.lastIndexOf('/') + 1);
   return [
-    `fetch_url ${quote(action.checksumUrl)} "$d/published"`,
+    ...compileDownload(action, action.checksumUrl, '"$d/published"', secrets),
     // Either the bare digest, or lines of sha256sum of which one names the file (a star before the name: read as binary).
     `want=; while read -r s n; do n=\${n#\\*}; if [ "\${n##*/}" = ${quote(base)} ]; then want=$s; break; fi; done <"$d/published"`,
     `if [ -z "$want" ]; then want=$(head -c 64 "$d/published"); fi`,
@@ -214,13 +227,13 @@ function installFetched(action: FetchAction): string[] {
  */
 export function compileSync(actions: readonly FetchAction[]): string[] {
   if (actions.length === 0) return [];
-  const folders = actions.map(({ name, install }) => ({
-    record: quote(`${hostPaths.artifacts}/${name}`),
-    target: quote(install.as === 'file' ? install.path : install.directory),
-  }));
-  const targets = folders.flatMap(({ record, target }) => [record, target]).join(' ');
-  const marks = folders.map(({ record }) => `[ -f ${record}/source ] && : >${record}/synced`).join('; ');
-  return [`({ sync -f ${targets} || sync; ${marks}; } </dev/null >/dev/null 2>&1 9>&- &)`];
+  const marks = actions.map(({ name, install }) => {
+    const record = quote(`${hostPaths.artifacts}/${name}`);
+    const target = quote(install.as === 'file' ? install.path : install.directory);
+    // From within the folder: a record that has come in its place meanwhile is not the one that was brought to the disk.
+    return `(cd ${record} && [ -f source ] && { sync -f . ${target} || sync; } && : >synced) &`;
+  });
+  return [`(${marks.join(' ')}) </dev/null >/dev/null 2>&1 9>&-`];
 }
 
 /**

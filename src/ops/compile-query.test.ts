@@ -260,3 +260,15 @@ describe('a query of a service', () => {
     expect(parseAnswer(query, given)).toEqual(expected);
   });
 });
+
+describe('a look that many hosts are given', () => {
+  it('is one text, each time with the nonce of its host', () => {
+    const queries = [commandQuery(['uname', '-r']), fileQuery('/etc/hosts')];
+    const others = [commandQuery(['uname', '-m'])];
+    const [first, second] = ['i1', 'i2'].map((one) => compileScript({ nonce: one, queries }));
+
+    expect(first).toContain('N=i1\n');
+    expect(second).toBe(first?.replace('N=i1\n', 'N=i2\n'));
+    expect(compileScript({ nonce: 'i1', queries: others })).not.toBe(first);
+  });
+});

@@ -4,6 +4,7 @@ import { compileAction, compileSync } from './compile-action.ts';
 import { compileQuery } from './compile-query.ts';
 import { keepsRecord, recordPrelude } from './compile-record.ts';
 import { hostPaths } from './host-paths.ts';
+import { renderTakeLock } from './lock.ts';
 import { actionPrelude, renderPrelude } from './prelude.ts';
 import type { Query } from './query.ts';
 import type { Secrets } from './secrets.ts';
@@ -34,7 +35,20 @@ export const scriptStatus = { locked: 75, stale: 76 } as const;
  * before the next action rather than within one.
  */
 export function compileScript(input: ScriptInput): string {
-  const parts = [renderPrelude(input.nonce)];
+  return `${renderPrelude(input.nonce)}\n${input.apply === undefined ? renderLook(input.queries) : renderBody(input)}`;
+}
+
+/** The first look is the same on every host, but for the nonce: a hundred hosts are asked with one text. */
+const looks = new WeakMap<readonly Query[], string>();
+
+function renderLook(queries: readonly Query[]): string {
+  const body = looks.get(queries) ?? renderBody({ queries });
+  looks.set(queries, body);
+  return body;
+}
+
+function renderBody(input: Omit<ScriptInput, 'nonce'>): string {
+  const parts: string[] = [];
   if (input.apply !== undefined) parts.push(actionPrelude);
   if (input.apply?.actions.some(keepsRecord) === true) parts.push(recordPrelude);
   parts.push(...input.queries.map((query, index) => `q${index}() {\n${compileQuery(query)}\n}`));
@@ -63,9 +77,7 @@ export function compileScript(input: ScriptInput): string {
 function renderLock(holder: string, timeoutSeconds: number, generation: string): string[] {
   return [
     `mkdir -p ${hostPaths.run} ${hostPaths.artifacts} && chmod 700 ${hostPaths.run} ${hostPaths.state} || exit 1`,
-    `exec 9>>${hostPaths.lock} || exit 1`,
-    `if ! flock -w ${timeoutSeconds} 9; then frame L "$(cat ${hostPaths.lock})"; exit ${scriptStatus.locked}; fi`,
-    `printf '%s\\n' ${quote(holder)} >${hostPaths.lock}`,
+    ...renderTakeLock(holder, timeoutSeconds, scriptStatus.locked),
     `g=$(cat ${hostPaths.generation} 2>/dev/null || echo 0)`,
     `if [ "$g" != ${quote(generation)} ]; then exit ${scriptStatus.stale}; fi`,
     `raise() { g=$((g + 1)); echo $g >${hostPaths.generation}; }`,

@@ -22,8 +22,6 @@ export interface ProbeTarget {
   readonly address: string;
   /** The first one is that on which the host is waited for; there may be none. */
   readonly tcpPorts: readonly number[];
-  /** It is sent one datagram of `largeBytes`. */
-  readonly isSentLarge: boolean;
 }
 
 export interface PeerProbe {
@@ -39,6 +37,8 @@ export interface PeerProbe {
   readonly largeBytes: number;
   /** Who sends one to this host. */
   readonly largeFrom: readonly number[];
+  /** Who is sent one. */
+  readonly largeTo: readonly number[];
   /** What listens; undefined where the host has nothing that could. */
   readonly listenWith: ListenTool | undefined;
   /** Where the API server will be reached through somebody else, a load balancer: a TCP connection there is tried too. */
@@ -75,6 +75,7 @@ function renderPeerProbe(probe: PeerProbe): string {
   const { targets, udpPort, largeBytes } = probe;
   const tcp = probe.listeners.filter(({ protocol }) => protocol === 'tcp');
   const udp = probe.listeners.filter(({ protocol }) => protocol === 'udp');
+  const isSentLarge = new Set(probe.largeTo);
   const byPorts = Map.groupBy(targets, ({ tcpPorts }) => tcpPorts.join(' '));
   return [
     `N=${quote(probe.token)} ME=${probe.self} A=${quote(probe.address)} WINDOW=${probe.windowMs}`,
@@ -101,7 +102,7 @@ function renderPeerProbe(probe: PeerProbe): string {
     'say up "$(clock)"',
     // NUMBER@ADDRESS, with a + where the large datagram goes.
     ...[...byPorts].map(([ports, group]) => {
-      const list = group.map(({ peer, address, isSentLarge }) => `${peer}@${address}${isSentLarge ? '+' : ''}`);
+      const list = group.map(({ peer, address }) => `${peer}@${address}${isSentLarge.has(peer) ? '+' : ''}`);
       return `for target in ${list.map(quote).join(' ')}; do probe "$target" ${ports} & JOBS="$JOBS $!"; TALKING=$((TALKING + 1)); done`;
     }),
     ...(probe.endpoint === undefined

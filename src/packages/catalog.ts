@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { listAssets, readAsset } from '../assets.ts';
 import { InstallerError } from '../errors.ts';
 import { packageGroups, type PackageGroup } from '../spec/os-packages.ts';

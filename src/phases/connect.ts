@@ -8,6 +8,7 @@ import { reconnecting } from '../hosts/reconnecting.ts';
 import { lookingWithoutRoot } from '../hosts/without-root.ts';
 import type { Cluster } from '../kubernetes/cluster.ts';
 import type { Limiter } from '../lib/concurrency.ts';
+import { collectGarbageOf } from '../lib/garbage.ts';
 import { createSharing } from '../lib/sharing.ts';
 import type { HostConfig } from '../spec/schema.ts';
 import { createKeyLoader } from '../transport/ssh-keys.ts';
@@ -44,11 +45,13 @@ export function connect(limiter: Limiter, options: ConnectPhaseOptions = {}): Cl
       }
       const keys = createKeyLoader();
       const shared = createSharing();
-      await Promise.all(
-        cluster.config.spec.hosts.map((config) =>
-          limiter.run(() => connectOne(cluster, context, config, { limiter, keys, shared, ...options })),
-        ),
+      const { hosts } = cluster.config.spec;
+      const connected = hosts.map((config) =>
+        limiter.run(() => connectOne(cluster, context, config, { limiter, keys, shared, ...options })),
       );
+      // What was read of the cluster file, while the hosts are on the line.
+      setImmediate(() => collectGarbageOf(hosts.length));
+      await Promise.all(connected);
       return [];
     },
   };
@@ -108,7 +111,7 @@ async function connectOne(
     opened = host;
     // The first look follows at once, in the place that this host has among those that are worked on: while other hosts are
     // still shaking hands. What it said is let go of when facts are made: a hundred answers in full take a quarter of the memory.
-    const seen = await host.observeOnce(Object.values(factQueries), { ...firstLook, signal: context.signal });
+    const seen = await host.observeOnce(firstQuestions, { ...firstLook, signal: context.signal });
     cluster.facts.set(config.name, shared(parseFacts(seen, host.askedAtMs(), host.tookMs())));
     cluster.hosts.set(config.name, host);
     emitter.emit({
@@ -148,6 +151,9 @@ async function publishSupply(
     throw error;
   }
 }
+
+/** One list for all hosts: what is made of it is made once. */
+const firstQuestions = Object.values(factQueries);
 
 /** Of one host; it holds a place of the limit already. */
 const firstLook = { timeoutMs: 60_000, together: true } as const;

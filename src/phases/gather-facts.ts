@@ -3,7 +3,9 @@ import { loadCatalogs, readNamedFile } from '../artifacts/load-catalogs.ts';
 import type { ClusterPhase } from '../engine/phase.ts';
 import { InstallerError } from '../errors.ts';
 import type { Cluster, Member } from '../kubernetes/cluster.ts';
+import { collectGarbageOf } from '../lib/garbage.ts';
 import { registrySecretName } from '../kubernetes/containerd-config.ts';
+import { readHostServers } from '../kubernetes/host-servers.ts';
 import type { HostConfig } from '../spec/schema.ts';
 import { readSecret } from '../spec/secrets.ts';
 
@@ -21,7 +23,10 @@ export const gatherFacts: ClusterPhase<Cluster> = {
     const found = new Set(cluster.members.map(({ facts }) => facts.architecture));
     const known = architectures.filter((architecture): architecture is Architecture => found.has(architecture));
     cluster.versions = resolveVersions(await loadCatalogs(cluster.config), cluster.config, known);
+    await readHostServers(cluster, (value) => context.emitter.addSecret(value));
     for (const message of cluster.versions.notes) context.emitter.emit({ type: 'log', level: 'info', message });
+    // What was said while logging in and at the first look, and what the catalogs were read from.
+    collectGarbageOf(cluster.members.length);
     return [];
   },
 };

@@ -2,6 +2,7 @@ import { readAsset } from '../assets.ts';
 import type { HostPhase } from '../engine/phase.ts';
 import { artifactOf, hostsOf, type Cluster } from '../kubernetes/cluster.ts';
 import type { Action } from '../ops/action.ts';
+import { fetchServers } from '../kubernetes/host-servers.ts';
 import { fetchSource } from '../kubernetes/supply.ts';
 import { kubernetesPaths } from '../kubernetes/paths.ts';
 import { directoryStep } from '../steps/edit-step.ts';
@@ -37,6 +38,7 @@ export const installKubernetes: HostPhase<Cluster> = {
             artifact,
             install: { as: 'file', path: `/usr/local/bin/${artifact.name}`, mode: '755' },
             verifyContent: cluster.options.verifyContent,
+            servers: fetchServers(cluster, [artifact.url, artifact.checksumUrl ?? artifact.url]),
             source: fetchSource(cluster, host, artifact),
           }),
         ),

@@ -14,6 +14,7 @@ import {
 } from '../kubernetes/cluster.ts';
 import { imagePullOf } from '../kubernetes/image-pull.ts';
 import { beginInitImages, pullUnit } from '../kubernetes/images-step.ts';
+import { fetchServers } from '../kubernetes/host-servers.ts';
 import { fetchSource } from '../kubernetes/supply.ts';
 import { containerdPaths, renderContainerdConfig, renderRegistryFiles } from '../kubernetes/containerd-config.ts';
 import { criSocket } from '../kubernetes/paths.ts';
@@ -64,6 +65,7 @@ export const installRuntime: HostPhase<Cluster> = {
             artifact,
             install: installOf(artifact.name),
             verifyContent: cluster.options.verifyContent,
+            servers: fetchServers(cluster, [artifact.url, artifact.checksumUrl ?? artifact.url]),
             source: fetchSource(cluster, host, artifact),
           }),
         ),

@@ -5,7 +5,7 @@ import { missingReport, parsePeerReport, type PeerReport } from '../hosts/peer-r
 import type { Probed } from '../hosts/probed.ts';
 import { isNode, type Cluster, type Member } from '../kubernetes/cluster.ts';
 import { endpointToTry } from '../kubernetes/endpoint.ts';
-import { planProbe } from '../kubernetes/probe-plan.ts';
+import { planProbes } from '../kubernetes/probe-plan.ts';
 import { peerProbeQuery, type PeerProbe } from '../ops/peer-probe.ts';
 import { planMeasures, type Measure } from '../kubernetes/probe-measures.ts';
 
@@ -29,11 +29,11 @@ export function probePeersWhere(isWanted: (cluster: Cluster) => boolean): Cluste
       const { members, config } = cluster;
       if (!isWanted(cluster)) return [];
       const names = members.map((member) => member.config.name);
-      const token = randomBytes(6).toString('hex');
+      const planOf = planProbes(cluster, randomBytes(6).toString('hex'));
       const hasPeers = members.length > 1 || endpointToTry(config) !== undefined;
       const answers = await Promise.all(
         members.map(async (member, index) => {
-          const plan = hasPeers ? planProbe(cluster, index, token) : undefined;
+          const plan = hasPeers ? planOf(index) : undefined;
           return { member, ...(await probe(member, { plan, measures: planMeasures(cluster, index) }, names, signal)) };
         }),
       );

@@ -1,6 +1,6 @@
 import { chmod, open, readFile, rename } from 'node:fs/promises';
 import { parse, stringify } from 'yaml';
-import { z } from 'zod';
+import * as z from 'zod';
 import type { ClusterPhase } from '../engine/phase.ts';
 import { InstallerError } from '../errors.ts';
 import { firstControlPlane, type Cluster } from '../kubernetes/cluster.ts';

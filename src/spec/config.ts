@@ -181,9 +181,22 @@ export interface RuntimeConfig {
   readonly registries: Readonly<Record<string, RegistryConfig>>;
 }
 
+/** Who we are at a server of files. */
+export type ServerCredentials =
+  { readonly username: string; readonly password: SecretSource } | { readonly token: SecretSource };
+
+/** How a server of files (downloads, charts, packages) is reached, where the usual way is not enough. */
+export interface ServerConfig {
+  /** PEM file with the certificate authority of the server. */
+  readonly ca?: string;
+  readonly credentials?: ServerCredentials;
+}
+
 export interface ArtifactsConfig {
   /** By download host: the base URL (no trailing slash) asked in its place. */
   readonly mirrors: Readonly<Record<string, string>>;
+  /** By host in small letters, with a port where it is not the usual one: those that are really asked, mirrors included. */
+  readonly servers: Readonly<Record<string, ServerConfig>>;
   /** Absolute paths of catalog files laid over the built-in ones, in this order. */
   readonly catalogs: readonly string[];
 }

@@ -71,6 +71,40 @@ ${stringify(catalogExample, { flowCollectionPadding: true }).trimEnd()}
   published there is used where no \`sha256\` is given; the run says so.
 `;
 
+const serversExample = {
+  spec: {
+    artifacts: {
+      mirrors: { 'dl.k8s.io': 'https://repo.example.com/k8s', 'github.com': 'https://repo.example.com/github' },
+      servers: {
+        'repo.example.com': {
+          ca: './company-ca.pem',
+          credentials: { username: 'reader', password: { file: './repo-password' } },
+        },
+        'charts.example.com:8443': { credentials: { token: { env: 'CHARTS_TOKEN' } } },
+      },
+    },
+  },
+};
+
+const servers = `## Servers with a login or an authority of their own
+
+What is not an image comes over HTTP: binaries, charts of chart repositories, \`spec.bundle.files\` and packages. Where a server of these
+wants to know who asks, or has a certificate that only the company vouches for, it is named with the host that is asked: that of the mirror where
+\`mirrors\` leads to one. Registries have their own settings under \`spec.runtime.registries\`.
+
+\`\`\`yaml
+${stringify(serversExample, { flowCollectionPadding: true }).trimEnd()}
+\`\`\`
+
+- A login goes to that scheme, host and port and to nothing that it redirects to. An address with a user or password in it is refused wherever it stands.
+- \`bundle create\` uses it for everything that it fetches. Proxies of the environment (HTTPS_PROXY, HTTP_PROXY, NO_PROXY) stay in use.
+- Hosts that fetch release files themselves use it too, with curl; wget alone is not enough. With \`--bundle\` they fetch none.
+- For \`hostSettings.packageRepositories\` on such a server, hosts are given the login where root alone reads it: apt in
+  /etc/apt/auth.conf.d, dnf and yum in the file of the repositories (mode 0600), zypper in /etc/zypp/credentials.d. The authority is
+  trusted for that server alone. \`reset\` and \`restore-host\` take both away.
+- Package managers know no token, and zypper no authority for one server: both are refused with what to do instead.
+`;
+
 const packagesExample = {
   spec: {
     osPackages: {
@@ -114,7 +148,7 @@ export function renderClusterFileDocs(): string {
   const fields = listFields(clusterFileSchema);
   const sections = Map.groupBy(fields, ({ path }) => sectionOf(path));
   const tables = [...sections].map(([section, rows]) => renderSection(section, rows));
-  return [introduction, ...tables, packages, catalogs].join('\n');
+  return [introduction, ...tables, servers, packages, catalogs].join('\n');
 }
 
 /** `spec.hosts` for everything below it; the fields above spec are one section. */

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { unwrap } from './schema-issues.ts';
 
 /** One field of a file, as its documentation shows it. */

@@ -48,6 +48,7 @@ describe('a valid file', () => {
           "artifacts": {
             "catalogs": [],
             "mirrors": {},
+            "servers": {},
           },
           "bundle": {
             "charts": [],
@@ -173,6 +174,13 @@ describe('a valid file', () => {
     expect(hosts[1]?.ssh.password).toEqual({ file: '/run/secrets/worker' });
     expect(runtime.registries['docker.io']?.ca).toBe('/base/certs/ca.pem');
     expect(artifacts.catalogs).toEqual(['/base/catalogs/site.yaml']);
+    expect(artifacts.servers).toEqual({
+      '10.0.0.5:8080': { credentials: { token: { file: '/base/secrets/token' } } },
+      'repo.example.com': {
+        ca: '/base/certs/repo.pem',
+        credentials: { username: 'reader', password: { env: 'REPO_PASSWORD' } },
+      },
+    });
   });
 
   it("lays a host's SSH settings over those of the cluster", () => {
@@ -213,6 +221,29 @@ spec:
 
     expect(runtime.registries['docker.io']?.mirrors[0]).toBe('https://mirror.example.com/docker');
     expect(artifacts.mirrors['dl.k8s.io']).toBe('http://10.0.0.5:8080/dl.k8s.io');
+  });
+});
+
+describe('a server of spec.artifacts', () => {
+  const both = 'give username and password, or token alone';
+  it.each([
+    ['{ username: a }', both],
+    ['{ password: { env: A } }', both],
+    ['{}', both],
+    ['{ username: a, password: { env: A }, token: { env: B } }', both],
+    ['{ username: a, token: { env: B } }', both],
+    ['{ username: "a b", password: { env: A } }', 'must be one word without ":" and control characters'],
+    ['{ username: "a:b", password: { env: A } }', 'must be one word without ":" and control characters'],
+    [
+      '{ token: s3cret }',
+      'a secret is never written in this file; name where to read it: { env: NAME } or { file: path }',
+    ],
+  ])('has no credentials such as %s', (credentials, reason) => {
+    const text = readFixture('valid-minimal.yaml').trimEnd();
+    const error = errorOf(`${text}\n  artifacts: { servers: { repo.example.com: { credentials: ${credentials} } } }\n`);
+
+    expect(error.errors.map(({ message }) => message.replace(/^[^ ]+ [^ ]+ /, ''))).toEqual([reason]);
+    expect(error.message).not.toContain('s3cret');
   });
 });
 

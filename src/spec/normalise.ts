@@ -9,6 +9,7 @@ import {
   type OsDistribution,
   type RegistryConfig,
   type SecretSource,
+  type ServerConfig,
   type SshConfig,
   defaultApiPort,
   sshDefaults,
@@ -25,6 +26,7 @@ export interface PathBases {
 
 type FileHost = ClusterFile['spec']['hosts'][number];
 type FileDistribution = ClusterFile['spec']['osPackages']['distributions'][number];
+type FileServers = ClusterFile['spec']['artifacts']['servers'];
 type FileRegistry = ClusterFile['spec']['runtime']['registries'][string];
 
 /** Fills in what depends on more than one field: merged SSH settings, derived addresses, absolute paths. */
@@ -60,6 +62,7 @@ export function normaliseClusterFile(file: ClusterFile, bases: PathBases): Clust
       },
       artifacts: {
         mirrors: mapValues(spec.artifacts.mirrors, trimSlashes),
+        servers: normaliseServers(spec.artifacts.servers, bases),
         catalogs: spec.artifacts.catalogs.map((path) => resolvePath(path, bases)),
       },
     },
@@ -149,6 +152,23 @@ function normaliseRegistry(registry: FileRegistry, bases: PathBases): RegistryCo
           : { username: registry.credentials.username, password },
     }),
   };
+}
+
+function normaliseServers(servers: FileServers, bases: PathBases): Record<string, ServerConfig> {
+  const entries = Object.entries(servers).map(([host, { ca, credentials }]): [string, ServerConfig] => {
+    const token = toSecret(credentials?.token, bases);
+    const password = toSecret(credentials?.password, bases);
+    const username = credentials?.username;
+    const login = username === undefined || password === undefined ? undefined : { username, password };
+    return [
+      host.toLowerCase(),
+      withoutUndefined({
+        ca: ca === undefined ? undefined : resolvePath(ca, bases),
+        credentials: token === undefined ? login : { token },
+      }),
+    ];
+  });
+  return Object.fromEntries(entries);
 }
 
 function normaliseHostSettings(settings: ClusterFile['spec']['hostSettings'], bases: PathBases): HostSettingsConfig {

@@ -1,3 +1,4 @@
+import { serverOf } from '../oci/web-servers.ts';
 import type { Rule } from './rule.ts';
 
 const base = ['spec', 'hostSettings'] as const;
@@ -75,7 +76,25 @@ const signedIndexHasKey: Rule = {
     ),
 };
 
+/** apt, dnf, yum and zypper know user and password only. */
+const repositoryLoginsFit: Rule = {
+  id: 'repository-logins-fit',
+  reads: ['hostSettings', 'artifacts'],
+  check: ({ hostSettings, artifacts }) =>
+    hostSettings.packageRepositories.repositories.flatMap(({ url }, index) => {
+      const credentials = serverOf(artifacts.servers, new URL(url))?.credentials;
+      if (credentials === undefined || !('token' in credentials)) return [];
+      return [
+        {
+          path: [...base, 'packageRepositories', 'repositories', index, 'url'],
+          reason: `package managers know no token; give username and password for ${new URL(url).host} in spec.artifacts.servers`,
+        },
+      ];
+    }),
+};
+
 export const hostSettingsRules: readonly Rule[] = [
+  repositoryLoginsFit,
   sysctlLetsForward,
   swapFitsKubelet,
   repositoryNamesUnique,

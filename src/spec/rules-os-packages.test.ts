@@ -1,17 +1,8 @@
 import { describe, expect, it } from 'vitest';
-import { parseClusterConfig } from './load.ts';
-import { formatPath } from './problems.ts';
-import { osPackagesRules } from './rules-os-packages.ts';
+import { findingsOfRule as findings } from '../../test/support/rules.ts';
 import type { ClusterConfig, OsDistribution, OsRepository } from './schema.ts';
 
 type Spec = ClusterConfig['spec'];
-
-const base = parseClusterConfig(
-  `{ apiVersion: installer.io/v1alpha1, kind: ClusterConfig, metadata: { name: a },
-     spec: { hosts: [{ name: cp, address: 10.0.0.1, roles: [control-plane] }] } }`,
-  'base',
-  '/',
-).spec;
 
 const osRepository = (change: Partial<OsRepository>): OsRepository => ({
   ...{ url: 'http://m', suites: ['bookworm'], components: ['main'], allowUnsigned: false },
@@ -30,12 +21,6 @@ const distributions = (
     })),
   },
 });
-function findings(id: string, change: Partial<Spec>): string[] {
-  const rule = osPackagesRules.find((one) => one.id === id);
-  if (rule === undefined) throw new Error(`no rule ${id}`);
-  return rule.check({ ...base, ...change }).map(({ path, reason }) => `${formatPath(path)}: ${reason}`);
-}
-
 describe.each<{
   readonly id: string;
   readonly holds: readonly Partial<Spec>[];

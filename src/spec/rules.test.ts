@@ -1,6 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { parseClusterConfig } from './load.ts';
-import { type Issue, formatPath } from './problems.ts';
+import { baseSpec as base, findingsOfRule as findings } from '../../test/support/rules.ts';
 import { checkRules, clusterRules } from './rules.ts';
 import type {
   ClusterConfig,
@@ -9,16 +8,10 @@ import type {
   KubernetesConfig,
   PackageRepository,
   NetworkConfig,
+  ServerCredentials,
 } from './schema.ts';
 
 type Spec = ClusterConfig['spec'];
-
-const base = parseClusterConfig(
-  `{ apiVersion: installer.io/v1alpha1, kind: ClusterConfig, metadata: { name: a },
-     spec: { hosts: [{ name: cp, address: 10.0.0.1, roles: [control-plane] }] } }`,
-  'base',
-  '/',
-).spec;
 
 function host(change: Partial<HostConfig>): HostConfig {
   const template = base.hosts[0];
@@ -58,21 +51,13 @@ const repositories = (...list: Partial<PackageRepository>[]): Partial<Spec> =>
       })),
     },
   });
+const servers = (credentials: ServerCredentials): Partial<Spec> => ({
+  artifacts: { ...base.artifacts, servers: { m: { credentials } } },
+});
 const ipv6 = { podSubnets: ['fd00:10:244::/56'], serviceSubnets: ['fd00:10:96::/112'] };
 const ipv6Host = { hosts: [{ ...controlPlane, address: 'fd00::1', internalAddress: 'fd00::1' }] };
 const manyHosts = (count: number): Partial<Spec> =>
   hosts(...Array.from({ length: count - 1 }, (_, n) => ({ name: `w${n}`, address: `10.0.1.${n}` })));
-
-function text({ path, reason }: Issue): string {
-  return `${formatPath(path)}: ${reason}`;
-}
-
-/** What the rule of this id says of the base cluster with the changed sections. */
-function findings(id: string, change: Partial<Spec>): string[] {
-  const rule = clusterRules.find((candidate) => candidate.id === id);
-  if (rule === undefined) throw new Error(`no rule ${id}`);
-  return rule.check({ ...base, ...change }).map(text);
-}
 
 const worker = { name: 'w', address: '10.0.0.2' };
 const taint = { key: 'a', value: 'x', effect: 'NoSchedule' } as const;
@@ -359,6 +344,20 @@ describe.each<{ id: string; holds: Partial<Spec>[]; breaks: [Partial<Spec>, stri
       [
         repositories({ signedIndex: true }),
         'spec.hostSettings.packageRepositories.repositories[0].signedIndex: give the keyFile that it is signed with',
+      ],
+    ],
+  },
+  {
+    id: 'repository-logins-fit',
+    holds: [
+      {},
+      { ...repositories({ url: 'https://m/debian' }), ...servers({ username: 'a', password: { env: 'A' } }) },
+      { ...repositories({ url: 'https://other/debian' }), ...servers({ token: { env: 'A' } }) },
+    ],
+    breaks: [
+      [
+        { ...repositories({ url: 'https://m/$basearch' }), ...servers({ token: { env: 'A' } }) },
+        'spec.hostSettings.packageRepositories.repositories[0].url: package managers know no token; give username and password for m in spec.artifacts.servers',
       ],
     ],
   },

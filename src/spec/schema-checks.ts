@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { checkThresholds, diskPaths, measurements, type DiskPath } from './config.ts';
 import { text } from './schema-values.ts';
 

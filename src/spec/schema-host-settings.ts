@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { type Check, checkAddress, checkBaseUrl } from './formats.ts';
 import { path, text } from './schema-values.ts';
 

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { findNearest } from './nearest.ts';
 import type { Issue, YamlPath } from './problems.ts';
 

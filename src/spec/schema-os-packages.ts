@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { checkBaseUrl, type Check } from './formats.ts';
 import { packageGroups } from './os-packages.ts';
 import { checkPackage, checkWord } from './schema-host-settings.ts';

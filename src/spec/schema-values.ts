@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import type { JsonObject } from './config.ts';
 import { type Check, checkEnvironmentName, checkPath, checkServerName } from './formats.ts';
 

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { defaultApiPort, hostRoles, knownHostsPolicies, networkPlugins, sshDefaults } from './config.ts';
 import {
   checkAddress,
@@ -20,6 +20,7 @@ import { checks } from './schema-checks.ts';
 import { hostSettings } from './schema-host-settings.ts';
 import { osPackages } from './schema-os-packages.ts';
 import { bundleExtras } from './schema-bundle.ts';
+import { server } from './schema-servers.ts';
 import { byServer, freeForm, path, port, secretSource, text } from './schema-values.ts';
 
 export type * from './config.ts';
@@ -203,6 +204,11 @@ const artifacts = z.strictObject({
   mirrors: byServer(text(checkBaseUrl, 'URL'))
     .default({})
     .describe('By download host, such as dl.k8s.io or github.com: the base URL asked in its place.'),
+  servers: byServer(server)
+    .default({})
+    .describe(
+      'Servers with a certificate authority or a login of their own, by the host that is asked (that of the mirror, where there is one): for binaries, charts over HTTP, files and packages, those that `bundle create` fetches and those that hosts fetch.',
+    ),
   catalogs: z.array(path).default([]).describe('Catalog files laid over the built-in version catalog, in this order.'),
 });
 

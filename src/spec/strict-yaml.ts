@@ -1,4 +1,4 @@
-import type { z } from 'zod';
+import type * as z from 'zod';
 import { InvalidFileError, sortProblems } from './problems.ts';
 import { checkSchema } from './schema-issues.ts';
 import { readYaml } from './yaml-text.ts';

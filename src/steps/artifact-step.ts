@@ -7,6 +7,8 @@ export interface ArtifactStepInput {
   readonly artifact: Artifact;
   readonly install: FetchAction['install'];
   readonly verifyContent: boolean;
+  /** Servers of its addresses that not everybody is let in to. */
+  readonly servers?: FetchAction['servers'];
   /** Where it is fetched from instead; asked anew for each plan. */
   readonly source?: (() => Pick<FetchAction, 'url' | 'sha256'>) | undefined;
 }
@@ -23,6 +25,7 @@ export function artifactStep(input: ArtifactStepInput): Step {
     sha256: artifact.sha256,
     checksumUrl: artifact.checksumUrl ?? `${artifact.url}.sha256`,
     install,
+    servers: input.servers,
     ...input.source?.(),
   });
   return {

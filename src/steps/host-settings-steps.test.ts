@@ -162,6 +162,8 @@ describe('repositoriesSteps', () => {
     { name: 'flat', url: 'http://m/flat', suites: [], components: [], signedIndex: false },
   ];
 
+  const open = { access: new Map(), secrets: new Map() };
+
   it('writes them for apt', () => {
     expect(renderRepositories('apt-get', repositories))
       .toBe(`# Written by the installer; installer reset and restore-host take it away.
@@ -213,7 +215,7 @@ gpgcheck=0
     const files = Object.fromEntries([...others, '/etc/apt/sources.list.d/kept.save'].map((path) => [path, 'deb x\n']));
     const made = createFakeHost('n1', { files });
     made.on('find', () => [...made.files.keys()].filter((path) => files[path] !== undefined).join('\n'));
-    const input = { id: 'r', manager, repositories, exclusive: true, keys: new Map([['/k', 'KEY\n']]) };
+    const input = { id: 'r', manager, repositories, exclusive: true, keys: new Map([['/k', 'KEY\n']]), ...open };
 
     for (const step of repositoriesSteps(input)) await converge(made, step);
 

@@ -2,9 +2,11 @@ import { blocked, changes, noChanges, type Change, type Step } from '../engine/s
 import type { PackageManager } from '../hosts/packages/index.ts';
 import type { Action } from '../ops/action.ts';
 import { commandQuery } from '../ops/query.ts';
+import { hasPlaceholder, type Secrets } from '../ops/secrets.ts';
 import type { PackageRepository } from '../spec/config.ts';
 import { customStep } from './edit-step.ts';
 import { fileStep } from './file-step.ts';
+import { accessSteps, rpmAccessLines, zypperUrl, type RepositoryAccess } from './repository-access.ts';
 
 export interface RepositoriesInput {
   readonly id: string;
@@ -13,6 +15,10 @@ export interface RepositoriesInput {
   /** Text of the public keys by path on the installer's machine. */
   readonly keys: ReadonlyMap<string, string>;
   readonly exclusive: boolean;
+  /** By name of the repository: what lets the package manager in, where not everybody is. */
+  readonly access: ReadonlyMap<string, RepositoryAccess>;
+  /** Values of the placeholders in `access`. */
+  readonly secrets: Secrets;
 }
 
 /** The user's own package repositories; others are put aside, and come back with the record, where that is asked for. */
@@ -22,16 +28,19 @@ export function repositoriesSteps(input: RepositoriesInput): Step[] {
     const content = keyFile === undefined ? undefined : input.keys.get(keyFile);
     return content === undefined ? [] : [{ name, content }];
   });
+  const { access, secrets } = input;
+  const content = renderRepositories(input.manager.name, input.repositories, keyPath, access);
   return [
+    ...accessSteps({ ...input, access }),
     ...keyed.map(({ name, content }) =>
       fileStep({ id: `${input.id}-key-${name}`, path: keyPath(name), content, mode: '644', record: {} }),
     ),
     fileStep({
       id: input.id,
       path: place.file,
-      content: renderRepositories(input.manager.name, input.repositories),
-      mode: '644',
+      content,
       record: {},
+      ...(hasPlaceholder(content) ? { mode: '600', secrets } : { mode: '644' }),
     }),
     ...(input.exclusive ? [putAsideStep(`${input.id}-others`, place)] : []),
   ];
@@ -46,10 +55,24 @@ export function renderRepositories(
   manager: PackageManager['name'],
   list: readonly PackageRepository[],
   keyOf = keyPath,
+  access: ReadonlyMap<string, RepositoryAccess> = new Map(),
 ): string {
   const head = '# Written by the installer; installer reset and restore-host take it away.\n';
-  const render = manager === 'apt-get' ? renderApt : renderRpm;
-  return `${head}${list.map((repository) => render(repository, keyOf(repository.name))).join('\n')}`;
+  const texts = list.map((repository) => {
+    const { name, url } = repository;
+    const key = keyOf(name);
+    const own = access.get(name) ?? {};
+    switch (manager) {
+      case 'apt-get':
+        return renderApt(repository, key);
+      case 'dnf':
+      case 'yum':
+        return renderRpm(repository, key, rpmAccessLines(url, own));
+      case 'zypper':
+        return renderRpm({ ...repository, url: zypperUrl(name, url, own) }, key, []);
+    }
+  });
+  return `${head}${texts.join('\n')}`;
 }
 
 function renderApt({ name, url, suites, components, keyFile }: PackageRepository, key: string): string {
@@ -64,7 +87,11 @@ function renderApt({ name, url, suites, components, keyFile }: PackageRepository
   ].join('\n');
 }
 
-function renderRpm({ name, url, keyFile, signedIndex }: PackageRepository, key: string): string {
+function renderRpm(
+  { name, url, keyFile, signedIndex }: PackageRepository,
+  key: string,
+  access: readonly string[],
+): string {
   return [
     `[installer-${name}]`,
     `name=${name}`,
@@ -72,6 +99,7 @@ function renderRpm({ name, url, keyFile, signedIndex }: PackageRepository, key: 
     'enabled=1',
     ...(keyFile === undefined ? ['gpgcheck=0'] : ['gpgcheck=1', `gpgkey=file://${key}`]),
     ...(signedIndex ? ['repo_gpgcheck=1'] : []),
+    ...access,
     '',
   ].join('\n');
 }

@@ -69,6 +69,15 @@ describe('judgeHostKey', () => {
     expect(judgeHostKey(parseKnownHosts(text), { address, port }, a).kind).toBe(kind);
   });
 
+  it.each([
+    ['a pattern in front', `${line('10.0.0.*', b)}\n${line('10.0.0.1', rsa, 'ssh-rsa')}`, 1],
+    ['a plain name in front', `${line('10.0.0.1', b)}\n${line('10.0.0.*', key('c'))}`, 1],
+    ['the name of another host in front', `${line('10.0.0.2', b)}\n${line('10.0.0.*', b)}`, 2],
+  ])('names the first line that speaks of the host: %s', (_name, text, expected) => {
+    const verdict = judgeHostKey(parseKnownHosts(text), { address: '10.0.0.1', port: 22 }, a);
+    expect(verdict).toMatchObject({ kind: 'changed', entry: { line: expected } });
+  });
+
   it('names the line of the old key, of the same type where there is one', () => {
     const text = `# comment\n${line('n1', rsa, 'ssh-rsa')}\n\n${line('n1', b)}\n`;
     expect(judgeHostKey(parseKnownHosts(text), { address: 'n1', port: 22 }, a)).toMatchObject({ entry: { line: 4 } });

@@ -114,9 +114,33 @@ export function keyTypeOf(key: Buffer): string | undefined {
   return end <= key.length ? key.toString('latin1', 4, end) : undefined;
 }
 
-function entriesOf(known: KnownHosts, endpoint: HostEndpoint): KnownHostsEntry[] {
+function entriesOf(known: KnownHosts, endpoint: HostEndpoint): readonly KnownHostsEntry[] {
   const name = knownHostsName(endpoint);
-  return known.entries.filter((entry) => matchesPatterns(name, entry.patterns));
+  const { byName, others } = indexOf(known);
+  const own = byName.get(name) ?? [];
+  const matching = others.filter((entry) => matchesPatterns(name, entry.patterns));
+  return matching.length === 0 ? own : [...own, ...matching].sort((a, b) => a.line - b.line);
+}
+
+interface Index {
+  /** Entries of one plain name, which most are: each host of a run is looked up among those of all the others. */
+  readonly byName: ReadonlyMap<string, readonly KnownHostsEntry[]>;
+  readonly others: readonly KnownHostsEntry[];
+}
+
+const indexes = new WeakMap<KnownHosts, Index>();
+
+function indexOf(known: KnownHosts): Index {
+  const made = indexes.get(known);
+  if (made !== undefined) return made;
+  const isPlain = ({ patterns }: KnownHostsEntry): boolean => !/^\||[,!*?]/.test(patterns);
+  const plain = known.entries.filter(isPlain);
+  const index = {
+    byName: Map.groupBy(plain, ({ patterns }) => patterns.toLowerCase()),
+    others: known.entries.filter((entry) => !isPlain(entry)),
+  };
+  indexes.set(known, index);
+  return index;
 }
 
 function matchesPatterns(name: string, patterns: string): boolean {

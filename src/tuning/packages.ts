@@ -1,5 +1,6 @@
 import { distroOf, packageManagerOf } from '../kubernetes/host-distro.ts';
 import { packageSourceOf } from '../kubernetes/package-source.ts';
+import { repositoryAccess } from '../kubernetes/host-servers.ts';
 import { installableTools } from '../kubernetes/needed-tools.ts';
 import type { Member } from '../kubernetes/cluster.ts';
 import { blocked, type Step } from '../engine/step.ts';
@@ -16,16 +17,24 @@ export const packageRepositories: Tuning = {
   setting: 'packageRepositories',
   byDefault: 'left alone',
   change:
-    'writes your repositories to /etc/apt/sources.list.d/installer.sources, /etc/yum.repos.d/installer.repo or /etc/zypp/repos.d/installer.repo, their keys to /etc/installer/keys, and with `exclusive` puts the files of all others aside',
+    'writes your repositories to /etc/apt/sources.list.d/installer.sources, /etc/yum.repos.d/installer.repo or /etc/zypp/repos.d/installer.repo, their keys and the certificates of their servers to /etc/installer/keys, their logins where root alone reads them (/etc/apt/auth.conf.d, the file of the repositories, /etc/zypp/credentials.d), and with `exclusive` puts the files of all others aside',
   why: 'hosts without a way to the Internet take packages from a mirror of yours',
   source: 'host requirements of the guides, tools-present; cluster lifecycle of the guides, yum_repos',
-  undo: `the installer's file and keys are removed, and for the others ${putBack}`,
+  undo: `the installer's files are removed, and for the others ${putBack}`,
   steps(member, cluster) {
     const { exclusive, repositories } = settingsOf(cluster).packageRepositories;
     if (repositories.length === 0) return [];
     const manager = packageManagerOf(member);
     if (manager === undefined) return [noManager('package-repositories', member)];
-    return repositoriesSteps({ id: 'package-repositories', manager, repositories, exclusive, keys: cluster.files });
+    return repositoriesSteps({
+      id: 'package-repositories',
+      manager,
+      repositories,
+      exclusive,
+      keys: cluster.files,
+      access: repositoryAccess(cluster),
+      secrets: cluster.secrets,
+    });
   },
 };
 

@@ -1,11 +1,12 @@
 import { arch } from 'node:process';
 import { runningBinary } from '../assets.ts';
-import { bundleUsage } from '../bundle/bundle-errors.ts';
+import { bundleUsage, formatSize } from '../bundle/bundle-errors.ts';
 import { createBundle } from '../bundle/create.ts';
 import { checkInstallers, type InstallerBinary } from '../bundle/installer-binary.ts';
 import { readPrivateKey } from '../bundle/signature.ts';
 import { readRepositoryKey } from './bundle-repository-key.ts';
 import { formatWritten } from '../bundle/write-bundle.ts';
+import { describeDamage, type VerifiedResult } from '../bundle/write-verified.ts';
 import type { ExitCode } from '../errors.ts';
 import { loadClusterConfig } from '../spec/load.ts';
 import { readJudge } from './bundle-look.ts';
@@ -27,6 +28,8 @@ export interface BundleCreateInput {
   readonly jobs?: number | undefined;
   readonly allowUnpinned: boolean;
   readonly allowMissingInstaller: boolean;
+  /** Read every byte of the bundle in the end, and mend what is damaged. */
+  readonly verifyContent: boolean;
   /** Programs to put in, beside the one that runs. */
   readonly installers: readonly InstallerBinary[];
   readonly env: NodeJS.ProcessEnv;
@@ -36,6 +39,7 @@ const phases = [
   { id: 'plan', title: 'Find out what is needed' },
   { id: 'fetch', title: 'Fetch it' },
 ] as const;
+const verifyPhase = { id: 'verify', title: 'Read it, and mend what is damaged' };
 
 /** From a cluster file to one file in which nothing is missing. */
 export async function runBundleCreate(input: BundleCreateInput, run: BundleRun): Promise<{ exitCode: ExitCode }> {
@@ -48,7 +52,9 @@ export async function runBundleCreate(input: BundleCreateInput, run: BundleRun):
   }
   const judgeBase = await readJudge({ keyFile: input.baseKeyFile });
   const platforms = input.platforms.length === 0 ? [runningPlatform()] : [...new Set(input.platforms)];
-  return runBundleTask(run, 'bundle create', config.metadata.name, phases, async (progress) => {
+  const allPhases = input.verifyContent ? [...phases, verifyPhase] : phases;
+  return runBundleTask(run, 'bundle create', config.metadata.name, allPhases, async (progress) => {
+    let isReading = false;
     progress.enter('plan');
     if (input.platforms.length === 0) progress.note(`no --platform is given: the bundle is for ${platforms.join()}`);
     if (config.spec.osPackages.distributions.length === 0) {
@@ -75,14 +81,35 @@ export async function runBundleCreate(input: BundleCreateInput, run: BundleRun):
         progress.transfer('bundle', 0, bytes);
       },
       onProgress: ({ doneBytes, totalBytes }) => progress.transfer('bundle', doneBytes, totalBytes),
+      onVerify: ({ doneBytes, totalBytes }) => {
+        if (!isReading) progress.enter('verify');
+        isReading = true;
+        progress.transfer('bytes read', doneBytes, totalBytes);
+      },
+      onDamaged: (found) => {
+        for (const line of describeDamage(found)) progress.note(`damaged, and fetched anew: ${line}`);
+      },
     });
-    const what = result.wasThere ? 'is there already and up to date' : 'is written';
+    const what = formatOutcome(result, input.verifyContent);
     progress.note(`${result.paths.join(', ')} ${what}: ${formatWritten(result)}, manifest ${result.manifestDigest}`);
     return {
       changes: result.wasThere ? 0 : 1,
       next: [`installer bundle verify ${input.path}`, `installer bundle inspect ${input.path}`],
     };
   });
+}
+
+/** What is known of the file in the end, and what is not. Pure. */
+export function formatOutcome(
+  { wasThere, mendedBlobs, fetchedBytes }: Pick<VerifiedResult, 'wasThere' | 'mendedBlobs' | 'fetchedBytes'>,
+  verifyContent: boolean,
+): string {
+  if (mendedBlobs > 0)
+    return `was damaged in ${mendedBlobs} blobs and is whole again (${formatSize(fetchedBytes)} fetched)`;
+  if (!wasThere) return verifyContent ? 'is written, and every byte of it was read again' : 'is written';
+  return verifyContent
+    ? 'is there already, and every byte of it is right'
+    : 'is there already, by its table of contents and its length; its blobs were not read (--verify-content reads them)';
 }
 
 /** The platform of this machine in OCI's words. */

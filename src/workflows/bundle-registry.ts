@@ -1,10 +1,12 @@
 import { readFile } from 'node:fs/promises';
+import { formatSize } from '../bundle/bundle-errors.ts';
 import { checkRegistry, pushBundle, refuseDelta, type CheckedItem } from '../bundle/push.ts';
 import { repositoriesIn, repositoryPath } from '../bundle/package-places.ts';
 import { mapItems, parseTarget, projectsOf, type MappedItem, type RegistryTarget } from '../bundle/registry-mapping.ts';
 import { filesHandler, filesPath } from '../bundle/serve-files.ts';
 import { exitCodes, InstallerError, InstallerErrors, messageOf, type ExitCode } from '../errors.ts';
 import { dockerCredentials, fixedCredentials } from '../oci/credentials.ts';
+import type { CopyResult } from '../oci/copy-types.ts';
 import { formatReference } from '../oci/reference.ts';
 import { makeProjects } from '../oci/projects.ts';
 import { createRegistryStore } from '../oci/registry.ts';
@@ -70,10 +72,12 @@ export async function runBundlePush(input: RegistryInput, run: BundleRun): Promi
             made = projects.filter(({ wasThere }) => !wasThere).length;
           }
           progress.enter('push', made);
-          const { items, blobs, sentBytes } = await pushBundle(bundle, store, target, {
+          const { items, ...sent } = await pushBundle(bundle, store, target, {
             jobs: input.jobs,
             signal,
-            onProgress: ({ doneBytes, totalBytes }) => progress.transfer('push', doneBytes, totalBytes),
+            // What is mounted or there goes over no line: it is neither work that is done nor work that is left.
+            onProgress: ({ doneBytes, totalBytes, savedBytes }) =>
+              progress.transfer('push', doneBytes - savedBytes, totalBytes - savedBytes),
           });
           const errors = items.flatMap(({ outcome }) => outcome.error ?? []);
           if (errors.length > 0) throw new InstallerErrors(errors);
@@ -83,12 +87,24 @@ export async function runBundlePush(input: RegistryInput, run: BundleRun): Promi
           }
           const changes = items.filter(({ outcome }) => outcome.status !== 'present').length;
           progress.note(
-            `${items.length} items are in ${input.target}: ${changes} pushed, ${items.length - changes} were there; ${blobs.written} blobs sent (${sentBytes} bytes), ${blobs.mounted} mounted, ${blobs.present} were there`,
+            `${items.length} items are in ${input.target}: ${changes} pushed, ${items.length - changes} were there; ${formatBlobs(sent)}`,
           );
           return { changes, next: [`installer bundle check ${input.path} --registry ${input.target}`] };
         }),
     );
   });
+}
+
+/** What went over the line, and what did not have to. Pure. */
+export function formatBlobs({
+  blobs,
+  blobBytes,
+  sentBytes,
+}: Pick<CopyResult, 'blobs' | 'blobBytes' | 'sentBytes'>): string {
+  const saved = (count: number, bytes: number): string =>
+    count === 0 ? `${count}` : `${count} (${formatSize(bytes)})`;
+  const sent = `${blobs.written} blobs sent (${formatSize(sentBytes)} went over the line)`;
+  return `${sent}, ${saved(blobs.mounted, blobBytes.mounted)} mounted, ${saved(blobs.present, blobBytes.present)} were there`;
 }
 
 function pushPhases({ createProjects }: RegistryInput): readonly BundlePhase[] {

@@ -65,7 +65,8 @@ function rewrite(
       signal: run.signal,
       onProgress: ({ doneBytes, totalBytes }) => progress.transfer('bundle', doneBytes, totalBytes),
     });
-    progress.note(`${result.paths.join(', ')}: ${formatWritten(result)}, manifest ${result.manifestDigest}`);
+    const what = result.wasThere ? ' (was there already; its blobs were not read)' : '';
+    progress.note(`${result.paths.join(', ')}${what}: ${formatWritten(result)}, manifest ${result.manifestDigest}`);
     return { changes: result.wasThere ? 0 : 1, next: [`installer bundle verify ${path}`] };
   });
 }

@@ -34,6 +34,47 @@ export function dropped(rule: string): (host: LabHost) => Promise<Undo> {
   return broken(`nft '${table}; add rule inet fault in ${rule}'`, 'nft delete table inet fault');
 }
 
+/**
+ * Gives a host the product_uuid of a machine that was copied. The machine of a lab may have no DMI: where it has none, classes of sysfs
+ * are links, and a folder with the same links and one more class takes their place.
+ */
+export function productUuid(uuid: string): (host: LabHost) => Promise<Undo> {
+  const folder = '/run/class';
+  const breaking = [
+    `mkdir ${folder}`,
+    'cd /sys/class',
+    `find . -type d | (cd ${folder} && xargs mkdir -p)`,
+    `find . -type l | xargs cp -P --parents -t ${folder}`,
+    `rm -rf ${folder}/dmi`,
+    `mkdir -p ${folder}/dmi/id`,
+    `echo ${uuid} >${folder}/dmi/id/product_uuid`,
+    `mount --bind ${folder} /sys/class`,
+  ];
+  return broken(breaking.join(' && '), `umount /sys/class && rm -r ${folder}`);
+}
+
+/**
+ * Gives a host a second network with the MAC address, and a way to that of `peer`: its number is the last one of the name. On one
+ * segment two hosts with one MAC address would not hear each other at all.
+ */
+export function secondNetwork(mac: string, peer: LabHost): (host: LabHost) => Promise<Undo> {
+  return (host) =>
+    broken(
+      [
+        `ip link add same0 address ${mac} type veth peer name same1`,
+        'ip link set same0 up',
+        'ip link set same1 up',
+        `ip address add ${addressOfSecondNetwork(host.name)}/32 dev same0`,
+        `ip route add ${addressOfSecondNetwork(peer.name)}/32 via ${peer.address} src ${addressOfSecondNetwork(host.name)}`,
+      ].join(' && '),
+      `ip route del ${addressOfSecondNetwork(peer.name)}/32; ip link del same0`,
+    )(host);
+}
+
+export function addressOfSecondNetwork(name: string): string {
+  return `10.66.0.${name.at(-1) ?? ''}`;
+}
+
 /** Faults of one host, each with all that a precheck finds then. */
 export const hostFaults: readonly HostFault[] = [
   [

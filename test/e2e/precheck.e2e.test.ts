@@ -7,7 +7,16 @@ import { must, type Undo } from '../lab/faults/index.ts';
 import type { LabHost } from '../lab/host.ts';
 import { labUp, type Lab } from '../lab/lab.ts';
 import { installerBinary, startInstaller, type InstallerResult } from './installer.ts';
-import { broken, changed, dropped, hostFaults, type HostFault } from './precheck-faults.ts';
+import {
+  addressOfSecondNetwork,
+  broken,
+  changed,
+  dropped,
+  hostFaults,
+  productUuid,
+  secondNetwork,
+  type HostFault,
+} from './precheck-faults.ts';
 import { mendedFaults } from './precheck-mended.ts';
 import { compareAll, ignoredOnAnyHost, snapshotAll, stateOutsideFiles, writeVariant } from './support.ts';
 
@@ -201,6 +210,65 @@ suite.skipIf(unavailable !== undefined)(title, { timeout: 120_000 }, () => {
 
     expect(found(result)).toEqual(expected().map((line) => expect.stringContaining(line) as string));
     expect(result.exitCode).toBe(exitCode);
+  });
+
+  /** Does the same to both hosts, and undoes it. */
+  async function onBoth(
+    causes: readonly ((host: LabHost) => Promise<Undo>)[],
+    look: () => Promise<void>,
+  ): Promise<void> {
+    const undo: Undo[] = [];
+    try {
+      for (const [index, host] of lab.hosts.entries()) {
+        const cause = causes[index];
+        if (cause !== undefined) undo.push(await cause(host));
+      }
+      await look();
+    } finally {
+      for (const step of undo) await step();
+    }
+  }
+
+  test.each([
+    [
+      'the same product_uuid',
+      '4c4c4544-0000-2010-8020-80c04f202020',
+      ['node2 product-uuid-unique warning: product_uuid '],
+    ],
+    ['a product_uuid of its own', undefined, []],
+  ])('tells of two hosts with %s', async (_name, uuid, expected) => {
+    const own = (host: LabHost): Promise<Undo> =>
+      productUuid(uuid ?? `4c4c4544-0000-2010-8020-00000000000${host.name.at(-1) ?? ''}`)(host);
+
+    await onBoth([own, own], async () => {
+      const result = await run(lab.configFile);
+
+      expect(found(result)).toEqual(expected.map((line) => expect.stringContaining(line) as string));
+      expect(result.exitCode).toBe(0);
+    });
+  });
+
+  test.each([
+    [
+      'the same MAC address',
+      ['02:00:00:00:00:66', '02:00:00:00:00:66'],
+      3,
+      ['node2 mac-unique error: MAC address 02:00:00:00:00:66 is that of node1 too'],
+    ],
+    ['MAC addresses of their own', ['02:00:00:00:00:66', '02:00:00:00:00:67'], 0, []],
+  ])('tells of two hosts whose node addresses are on interfaces with %s', async (_name, macs, exitCode, expected) => {
+    const file = await writeVariant(lab, 'macs', (config) => {
+      const { hosts } = config['spec'] as { hosts: Record<string, unknown>[] };
+      for (const host of hosts) host['internalAddress'] = addressOfSecondNetwork(String(host['name']));
+    });
+    const [first = '', second = ''] = macs;
+
+    await onBoth([secondNetwork(first, lab.host('node2')), secondNetwork(second, lab.host('node1'))], async () => {
+      const result = await run(file);
+
+      expect(found(result)).toEqual(expected);
+      expect(result.exitCode).toBe(exitCode);
+    });
   });
 
   test('measures the disks where the file asks for it, and leaves nothing on them', async () => {

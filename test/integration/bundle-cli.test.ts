@@ -290,9 +290,18 @@ it('shows the names of a push without asking anybody, then pushes with a passwor
   const login = ['--username', 'me', '--password-env', 'BUNDLE_PASSWORD'];
   const pushed = await installer('push', path, '--to', target.host, ...login, '--output', 'json');
   const check = await installer('check', path, '--registry', target.host);
+  const taken = target.takenBytes;
   await target.close();
 
-  expect(eventsOf(pushed.stdout).at(-1)).toMatchObject({ type: 'run.finished', status: 'ok' });
+  const events = eventsOf(pushed.stdout);
+  expect(events.at(-1)).toMatchObject({ type: 'run.finished', status: 'ok' });
+  const last = events.filter((event) => event.type === 'transfer.progress').at(-1);
+  expect(last?.doneBytes).toBe(last?.totalBytes);
+  // Layers that several images share are mounted, which is told beside, and not as sent.
+  expect(last?.doneBytes).toBe(taken);
+  expect(events.flatMap((event) => (event.type === 'log' ? [event.message] : [])).join()).toMatch(
+    / KiB\) mounted, 0 were there/,
+  );
   expect(check).toMatchObject({ code: 0 });
   expect(pushed.stdout + pushed.stderr).not.toContain('a-secret-word');
 });

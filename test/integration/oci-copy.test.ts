@@ -2,6 +2,7 @@ import { mkdtemp, readdir, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import type { CopyProgress } from '../../src/oci/copy-types.ts';
 import { copy } from '../../src/oci/copy.ts';
 import { createLayout, openLayout } from '../../src/oci/layout.ts';
 import { parsePlatform } from '../../src/oci/platform.ts';
@@ -63,14 +64,20 @@ describe('copy', () => {
       expect(Buffer.from(bytes).equals(image.manifest.bytes)).toBe(true);
     }
     const other = await new TestRegistry().start();
+    let last: CopyProgress | undefined;
     const pushed = await copy(
       again,
       remote(),
       items.map(({ to }, index) => ({ from: to, to: at(`b/i${index}:v1`, other.host) })),
+      { onProgress: (progress) => (last = progress) },
     );
     expect(pushed.images.map(({ status }) => status)).toEqual(['copied', 'copied', 'copied']);
     // The shared layer (and the empty one, which all share) goes once and is mounted twice.
     expect(pushed.blobs).toEqual({ written: 8, mounted: 4, present: 0 });
+    expect(pushed.blobBytes).toEqual({ written: first.sentBytes, mounted: 600_000, present: 0 });
+    expect(pushed.sentBytes).toBe(first.sentBytes);
+    const done = first.sentBytes + 600_000;
+    expect(last).toMatchObject({ doneImages: 3, doneBytes: done, totalBytes: done, savedBytes: 600_000 });
     expect([...(other.manifests.get('b/i1:v1')?.bytes ?? [])]).toEqual([...(images[1]?.manifest.bytes ?? [])]);
     await other.close();
   });
@@ -113,6 +120,7 @@ describe('copy', () => {
     const result = await copy(store, store, items);
 
     expect(result.blobs).toEqual({ written: 0, mounted: 6, present: 0 });
+    expect(result).toMatchObject({ sentBytes: 0, blobBytes: { written: 0, present: 0 } });
     expect(registry.takenBytes).toBe(0);
     expect(registry.count('GET', '/blobs/')).toBe(0);
   });

@@ -1,5 +1,6 @@
 import { architectures } from '../../artifacts/catalog.ts';
 import { versionsOf } from '../../kubernetes/cluster.ts';
+import { needsCurl } from '../../kubernetes/host-servers.ts';
 import { installableTools, recommendedTools, requiredTools } from '../../kubernetes/needed-tools.ts';
 import type { HostCheck } from '../check.ts';
 
@@ -65,7 +66,9 @@ export const toolsPresent: HostCheck = {
     const willCome = (tool: string): boolean => installed.some((item) => item.tool === tool);
     const lacking: string[] = requiredTools.filter((tool) => !facts.tools.has(tool));
     const missing = lacking.filter((tool) => !willCome(tool));
-    if (!facts.tools.has('curl') && !facts.tools.has('wget') && !willCome('curl')) missing.push('curl or wget');
+    const wantsCurl = needsCurl(cluster);
+    if (!facts.tools.has('curl') && (wantsCurl || !facts.tools.has('wget')) && !willCome('curl'))
+      missing.push(wantsCurl ? 'curl (wget is not enough for a server of spec.artifacts.servers)' : 'curl or wget');
     const useful = recommendedTools.filter((tool) => !facts.tools.has(tool) && !willCome(tool));
     return [
       ...(installed.length === 0

@@ -1,6 +1,6 @@
 import { Option, type Command } from 'commander';
 import { exitCodes } from '../../errors.ts';
-import { formatItem } from '../../bundle/manifest.ts';
+import { formatItem } from '../../bundle/format-item.ts';
 import { formatReference } from '../../oci/reference.ts';
 import type { CliContext } from '../context.ts';
 import { examples, parseCount } from '../options.ts';

@@ -21,6 +21,7 @@ interface CreateOptions extends GlobalOptions {
   readonly allowUnpinned: boolean;
   readonly allowMissingInstaller: boolean;
   readonly baseKey?: string;
+  readonly verifyContent: boolean;
   readonly installer: readonly { readonly platform: string; readonly path: string }[];
 }
 
@@ -68,6 +69,7 @@ function addCreate(bundle: Command, context: CliContext): void {
     .option('--sign <key>', 'sign the table of contents with this private key')
     .option('--repository-key <key>', 'sign the indexes of package repositories with this OpenPGP private key')
     .option('--jobs <n>', 'files to fetch at the same time', parseCount)
+    .option('--verify-content', 'read every byte of the bundle in the end, and fetch anew what is damaged', false)
     .addHelpText(
       'after',
       examples([
@@ -94,6 +96,7 @@ function addCreate(bundle: Command, context: CliContext): void {
             allowUnpinned: options.allowUnpinned,
             allowMissingInstaller: options.allowMissingInstaller,
             baseKeyFile: options.baseKey,
+            verifyContent: options.verifyContent,
             installers: options.installer,
             env: context.env,
           },

@@ -1,4 +1,5 @@
-import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import { createServer as createTlsServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import { createHash, randomBytes } from 'node:crypto';
 import { writeFile } from 'node:fs/promises';
@@ -8,7 +9,7 @@ import { resolveVersions, type Architecture } from '../../../src/artifacts/catal
 import { loadCatalogs } from '../../../src/artifacts/load-catalogs.ts';
 import { createBundle, type CreateOptions } from '../../../src/bundle/create.ts';
 import { wantedOf } from '../../../src/bundle/wanted.ts';
-import type { WriteResult } from '../../../src/bundle/write-bundle.ts';
+import type { VerifiedResult } from '../../../src/bundle/write-verified.ts';
 import { parseRange } from '../../../src/oci/serve-names.ts';
 import { parseReference } from '../../../src/oci/reference.ts';
 import { createRegistryStore } from '../../../src/oci/registry.ts';
@@ -29,7 +30,7 @@ export interface Site {
   readonly images: ReadonlyMap<string, TestIndex>;
   /** Bytes of blobs and files sent so far. */
   readonly sentBytes: () => number;
-  create(options: Partial<CreateOptions> & { readonly path: string }): Promise<WriteResult>;
+  create(options: Partial<CreateOptions> & { readonly path: string }): Promise<VerifiedResult>;
   close(): Promise<void>;
 }
 
@@ -49,11 +50,12 @@ export class FileServer {
   readonly asked: string[] = [];
   sentBytes = 0;
   fault: ((path: string, response: ServerResponse, request: IncomingMessage) => boolean) | undefined;
-  private readonly server = createServer((request, response) => {
-    this.answer(request, response);
-  });
+  private server: Server = createServer();
 
-  async start(): Promise<this> {
+  /** With `tls` (PEM) it answers over HTTPS. */
+  async start(tls?: { readonly cert: string; readonly key: string }): Promise<this> {
+    const answer = (request: IncomingMessage, response: ServerResponse): void => this.answer(request, response);
+    this.server = tls === undefined ? createServer(answer) : createTlsServer(tls, answer);
     await new Promise<void>((resolve) => this.server.listen(0, '127.0.0.1', resolve));
     return this;
   }
