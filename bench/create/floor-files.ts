@@ -42,7 +42,7 @@ export async function writeFloorFiles(folder: string, { config, versions }: Floo
       'runtime-endpoint: unix:///run/containerd/containerd.sock\nimage-endpoint: unix:///run/containerd/containerd.sock\n',
     ],
     [
-      host('etc/sysctl.d/90-installer.conf'),
+      host('etc/sysctl.d/zz-installer.conf'),
       'net.ipv4.ip_forward = 1\nnet.bridge.bridge-nf-call-iptables = 1\nnet.bridge.bridge-nf-call-ip6tables = 1\n',
     ],
     [host('etc/hosts.cluster'), config.spec.hosts.map(({ name, address }) => `${address} ${name}\n`).join('')],

@@ -10,7 +10,7 @@ on() { a=$1; shift; ssh -q -i "$KEY" -o UserKnownHostsFile="$KNOWN_HOSTS" -o Con
 prepare() {
   tar -C "$FILES/host" -cf - . | on "$1" 'tar -C / --no-same-owner -xf -'
   on "$1" sh -eu <<END
-sysctl -q -p /etc/sysctl.d/90-installer.conf
+sysctl -q -p /etc/sysctl.d/zz-installer.conf
 swapoff -a
 cat /etc/hosts.cluster >> /etc/hosts
 cd /var/tmp

@@ -56,20 +56,23 @@ const sickCommands: Readonly<Record<string, CommandAnswer>> = {
   'date +%z': '+0800\n',
   'readlink -f': '/usr/share/zoneinfo/Asia/Shanghai\n',
   'apt-config': "VALUE='1'\n",
-  'grep -rihsE': 'UseDNS yes\n',
+  '/bin/sh -c conf=': 'UseDNS yes\n',
   'ls -1 /lib/modules': '3.10.0-1.el7.x86_64\n',
   'head -n 1 /proc/modules': 'overlay 151552 0 - Live 0x0\n',
   'grep -E': '/dev/sda1 / ext4 ro,relatime 0 0\ntmpfs /tmp tmpfs rw,noexec 0 0\n',
   '/bin/sh -c if command -v apt-get': 'E: Malformed entry 1 in list file /etc/apt/sources.list (Component)\n',
-  '/bin/sh -c grep -Hs': '/etc/sysctl.d/99-site.conf:net.ipv4.ip_forward = 0\n',
+  '/bin/sh -c set --': '/etc/sysctl.d/zzz-site.conf:net.ipv4.ip_forward = 0\n',
   '/bin/sh -c for t in': '/opt/containerd\n/usr/bin/docker\n/usr/bin/unattended-upgrade\n',
   '/bin/sh -c ulimit -c': 'unlimited\n',
   '/bin/sh -c df -P': '/var/lib ftype=0\n',
+  '/bin/sh -c d=systemd': 'generated dev-zram0.swap\n',
+  '/bin/sh -c ours=': '',
+  '/bin/sh -c p=/sys': '',
   '/bin/sh -c can_load': 'overlay\n',
 };
 
 const sickSpec = `  kubernetes: { virtualAddress: { address: 10.0.0.100, interface: bond0 } }
-  checks: { projectQuota: true }
+  checks: { projectQuota: true, measure: [bandwidth, disk] }
 `;
 
 async function sickFacts({ files = {}, commands = {} }: Sick): Promise<Facts> {
@@ -184,11 +187,13 @@ describe('the evidence of findings', () => {
         "packages-installable <- dpkg --audit, apt-get --print-uris update, rpm -q: E: Malformed entry 1 in list file /etc/apt/sources.list (Component)",
         "kernel-not-upgraded <- uname -n -r -m: Node_1 3.10.0-1160.el7.x86_64 riscv64; ls -1 /lib/modules: 3.10.0-1.el7.x86_64",
         "kernel-modules <- /proc/filesystems, /proc/sys/net, modprobe -n: no overlay",
-        "kernel-parameters-hold <- /etc/sysctl.conf, /etc/sysctl.d: /etc/sysctl.d/99-site.conf:net.ipv4.ip_forward = 0",
+        "kernel-parameters-hold <- /etc/sysctl.conf, sysctl.d of /etc, /run, /usr/local/lib, /usr/lib: /etc/sysctl.d/zzz-site.conf:net.ipv4.ip_forward = 0",
         "memory <- /proc/meminfo: MemTotal: 524288 kB",
-        "disk-free <- df -Pk / /var/lib /usr/local: /dev/sda1 100 40 60 40% /",
+        "disk-free <- df -Pk / /opt /usr/local /var/lib /var/lib/containerd /var/lib/etcd /var/lib/kubelet: /dev/sda1 100 40 60 40% /",
         "disk-filesystem <- xfs_info: /var/lib ftype=0",
         "disk-quota <- /proc/self/mounts: /dev/sda1 / ext4 ro,relatime 0 0",
+        "disk-iops <- dd oflag=direct: the host gave no answer to the measurement",
+        "disk-throughput <- dd oflag=direct: the host gave no answer to the measurement",
         "file-systems-writable <- /proc/self/mounts: /dev/sda1 / ext4 ro,relatime 0 0",
         "file-systems-writable <- /proc/self/mounts: /dev/sda1 / ext4 ro,relatime 0 0",
         "file-systems-writable <- /proc/self/mounts: /dev/sda1 / ext4 ro,relatime 0 0",
@@ -196,10 +201,10 @@ describe('the evidence of findings', () => {
         "tmp-usable <- /proc/self/mounts: tmpfs /tmp tmpfs rw,noexec 0 0",
         "cgroup-version <- stat -f -c %T /sys/fs/cgroup: tmpfs",
         "runtime-usable <- containerd --version: containerd github.com/containerd/containerd 1.7.1 abc; command -v: /opt/containerd",
-        "swap-disabled <- /proc/swaps: /dev/sda2 partition 8388604 0 -2",
+        "swap-disabled <- /proc/swaps: /dev/sda2 partition 8388604 0 -2; systemctl show -p UnitFileState (units of swap): generated dev-zram0.swap",
         "selinux <- /sys/fs/selinux/enforce: 1",
         "firewall <- /etc/ufw/ufw.conf: ENABLED=yes",
-        "sshd-usedns <- grep UseDNS /etc/ssh: UseDNS yes",
+        "sshd-usedns <- grep UseDNS /etc/ssh/sshd_config: UseDNS yes",
         "cgroup-kmem <- uname -n -r -m: Node_1 3.10.0-1160.el7.x86_64 riscv64; /proc/cmdline: (no such line)",
         "core-dumps <- ulimit -c: unlimited",
         "default-tasks-max <- systemctl show -p DefaultTasksMax: DefaultTasksMax=512",
@@ -216,6 +221,7 @@ describe('the evidence of findings', () => {
         "ports-free <- ss -Hlntup: tcp LISTEN 0 4096 *:10250 *:* users:(("nc",pid=15,fd=12))",
         "ports-open <- probe of the ports and the MTU between the hosts: it has neither systemd-socket-activate nor socat to listen with",
         "mtu-consistent <- probe of the ports and the MTU between the hosts: no large datagram from w2",
+        "bandwidth <- dd to the next host by TCP: it has no bash",
         "default-route <- ip -o route show: 10.244.1.0/24 dev eth0 scope link; ip -6 -o route show: (empty)",
         "resolv-conf <- /etc/resolv.conf: nameserver 127.0.0.53; /run/systemd/resolve/resolv.conf: (not there)",
         "resolver-answers <- getent ahosts installer-resolver-check.invalid.: (not known: no answer in time); /etc/resolv.conf: nameserver 127.0.0.53",

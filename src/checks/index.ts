@@ -20,7 +20,8 @@ import { conflictingPackages, dockerBridgeRange, packagesInstallable } from './h
 import { kernelModules, kernelSupported, osSupported } from './host/platform.ts';
 import { privilegeEscalation } from './host/privilege.ts';
 import { resolvConf } from './host/resolv-conf.ts';
-import { cpu, diskFree, memory } from './host/resources.ts';
+import { diskFree } from './host/disk-free.ts';
+import { cpu, memory } from './host/resources.ts';
 import { apparmorUos, firewall, selinux, sshdUseDns } from './host/security.ts';
 import { subnetsDisjoint } from './host/subnets.ts';
 import { cgroupKmem, coreDumps, defaultTasksMax, transparentHugepage } from './host/tuning.ts';

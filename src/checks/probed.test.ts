@@ -1,9 +1,11 @@
 import { describe, expect, it } from 'vitest';
 import { testCluster, testConfig } from '../../test/support/cluster.ts';
-import { findingsOf } from '../../test/support/findings.ts';
+import { findingsOf, ours } from '../../test/support/findings.ts';
+import type { Facts } from '../hosts/facts.ts';
 import { missingReport } from '../hosts/peer-report.ts';
 import type { Probed } from '../hosts/probed.ts';
 import { runChecks } from './check.ts';
+import { diskSpeed } from './host/disk-speed.ts';
 import { endpointReachable } from './host/endpoint.ts';
 import { diskQuota } from './host/file-systems.ts';
 import { bandwidth, diskIops, diskThroughput } from './host/measured.ts';
@@ -52,7 +54,6 @@ describe('endpoint-reachable', () => {
 
 describe('what is measured', () => {
   it.each<[string, Probed, string, string[]]>([
-    ['nothing', {}, '', []],
     ['a fast host', { bandwidth: { to: 'w2', mbits: 9000 }, disk: { iops: 8000, megabytesPerSecond: 500 } }, '', []],
     ['a narrow link', { bandwidth: { to: 'w2', mbits: 93.6 } }, '', ['bandwidth warning: 94 Mbit/s to w2']],
     [
@@ -70,16 +71,97 @@ describe('what is measured', () => {
     [
       'a slow disk that is slow enough for the file',
       { disk: { iops: 120, megabytesPerSecond: 80 } },
-      '  checks: { thresholds: { diskIops: 100, diskMBs: 50 } }\n',
+      'thresholds: { diskIops: 100, diskMBs: 50 }',
       [],
     ],
-  ])('%s', (_name, probed, spec, expected) => {
-    const cluster = testCluster({ config: testConfig(spec) });
-    cluster.probed = new Map([['w1', probed]]);
+    [
+      'a full disk',
+      { bandwidth: { to: 'w2', mbits: 9000 }, isDiskFull: true },
+      '',
+      ['disk-iops', 'disk-throughput'].map(
+        (id) => `${id} info: not measured: less than 1 GiB is free for the file that is written`,
+      ),
+    ],
+    [
+      'a host that gave no answer',
+      {},
+      '',
+      ['bandwidth', 'disk-iops', 'disk-throughput'].map(
+        (id) => `${id} info: not measured: the host gave no answer to the measurement`,
+      ),
+    ],
+  ])('%s', (_name, probed, more, expected) => {
+    const spec = (measure: string): string => `  checks: { measure: [${measure}]${more === '' ? '' : `, ${more}`} }\n`;
+    const fast = { disk: { iops: 8000, megabytesPerSecond: 500 }, bandwidth: { to: 'w2', mbits: 9000 } };
+    const given = probed.isDiskFull === true || Object.keys(probed).length === 0 ? probed : { ...fast, ...probed };
 
-    const found = runChecks([bandwidth, diskIops, diskThroughput], cluster);
+    expect(measuredOn('w1', given, {}, spec('bandwidth, disk'))).toEqual(expected);
+    expect(measuredOn('w1', given, {}, spec(''))).toEqual([]);
+  });
 
-    expect(found.map(({ check, severity, actual }) => `${check} ${severity}: ${actual}`)).toEqual(expected);
+  it.each<[string, Partial<Facts>, string[]]>([
+    [
+      'root',
+      { isRoot: false },
+      ['bandwidth info: not measured: the host', 'disk-iops info: not measured: only root may'],
+    ],
+    [
+      'a host without a cluster',
+      { identity: ours, kubeletVersion: 'v1.36.3' },
+      ['bandwidth info: not measured: a cluster is on', 'disk-iops info: not measured: a cluster is on the host'],
+    ],
+    [
+      'a host without that of others',
+      { caSha256: 'abc' },
+      ['bandwidth info: not measured: a cluster', 'disk-iops info: '],
+    ],
+    ['bash', { tools: new Set() }, ['bandwidth info: not measured: it has no bash', 'disk-iops info: ']],
+    [
+      'its port',
+      { listeners: [{ protocol: 'tcp', address: '*', port: 10256, process: 'x' }] },
+      ['bandwidth info: not measured: port 10256 is taken', 'disk-iops info: '],
+    ],
+  ])('needs %s', (_name, facts, expected) => {
+    const found = measuredOn('w1', {}, facts, '  checks: { measure: [bandwidth, disk] }\n');
+
+    expect(found.slice(0, 2)).toEqual(expected.map((line) => expect.stringContaining(line) as string));
+  });
+
+  it('of the bandwidth needs two hosts', () => {
+    const hosts = '    - { name: cp1, address: 10.0.0.11, roles: [control-plane] }\n';
+    const cluster = testCluster({ config: testConfig('  checks: { measure: [bandwidth] }\n', hosts) });
+
+    expect(runChecks([bandwidth], cluster).map(({ actual }) => actual)).toEqual([
+      'not measured: there is no other host that can take part',
+    ]);
+  });
+
+  function measuredOn(name: string, probed: Probed, facts: Partial<Facts>, spec: string): string[] {
+    const cluster = testCluster({ config: testConfig(spec), facts: { [name]: facts } });
+    cluster.probed = new Map([[name, probed]]);
+    return runChecks([bandwidth, diskIops, diskThroughput], cluster)
+      .filter(({ host }) => host === name)
+      .map(({ check, severity, actual }) => `${check} ${severity}: ${actual}`);
+  }
+});
+
+describe('disk-speed', () => {
+  it.each<[string, Partial<Facts>, Probed | undefined, string, string[]]>([
+    ['a slow disk', {}, { fsyncMs: 42 }, '', ['warning: 99 of 100 within 42.0 ms']],
+    ['a fast one', {}, { fsyncMs: 2 }, '', []],
+    ['a host that was not asked', {}, undefined, '', []],
+    ['one that gave no answer', {}, {}, '', ['info: not measured: the host gave no answer to the measurement']],
+    ['one without root', { isRoot: false }, {}, '', ['info: not measured: only root may write where etcd will be']],
+    ['a check that is ignored', { isRoot: false }, {}, '  checks: { ignore: [disk-speed] }\n', []],
+    ['an etcd that runs', { identity: ours, kubeletVersion: 'v1.36.3' }, {}, '', []],
+    ['a host that was prepared', { identity: ours }, { fsyncMs: 42 }, '', ['warning: 99 of 100 within 42.0 ms']],
+  ])('of %s', (_name, facts, probed, spec, expected) => {
+    const cluster = testCluster({ config: testConfig(spec), facts: { cp1: facts } });
+    if (probed !== undefined) cluster.probed = new Map([['cp1', probed]]);
+
+    const found = runChecks([diskSpeed], cluster);
+
+    expect(found.map(({ severity, actual }) => `${severity}: ${actual}`)).toEqual(expected);
   });
 });
 
@@ -103,7 +185,7 @@ describe('disk-quota', () => {
 });
 
 describe('what prepare-hosts would stop at', () => {
-  const late = '/etc/sysctl.d/99-site.conf:net.ipv4.ip_forward = 0\n';
+  const late = '/etc/sysctl.d/zzz-site.conf:net.ipv4.ip_forward = 0\n';
 
   it.each([
     ['no other file', '', '', []],
@@ -112,19 +194,21 @@ describe('what prepare-hosts would stop at', () => {
       late,
       '',
       [
-        'w1 error: Kubernetes needs net.ipv4.ip_forward = 1, but /etc/sysctl.d/99-site.conf, which is read later at boot, sets 0',
+        'w1 error: Kubernetes needs net.ipv4.ip_forward = 1, but /etc/sysctl.d/zzz-site.conf, which is read later at boot, sets 0',
       ],
     ],
-    ['the same, read before ours', late.replace('99', '10'), '', []],
+    ['the same, read before ours', late.replace('zzz', '99'), '', []],
     ['the same value', late.replace('= 0', '= 1'), '', []],
     ['a limit, which stays', '/etc/sysctl.d/99-site.conf:vm.max_map_count = 1\n', '', []],
-    ['our own file', '/etc/sysctl.d/90-installer.conf:net.ipv4.ip_forward = 0\n', '', []],
+    ['our own file', '/etc/sysctl.d/zz-installer.conf:net.ipv4.ip_forward = 0\n', '', []],
+    ['our own file of earlier versions', '/etc/sysctl.d/90-installer.conf:net.ipv4.ip_forward = 0\n', '', []],
+    ['sysctl.conf', '/etc/sysctl.conf:net.ipv4.ip_forward = 0\n', '', []],
     [
       'one that the cluster file asks for',
-      '/etc/sysctl.conf:vm.swappiness=60\n',
+      '/usr/lib/sysctl.d/zzz.conf:vm.swappiness=60\n',
       '  hostSettings: { sysctl: { vm.swappiness: "10" } }\n',
       [
-        'w1 error: the cluster file wants vm.swappiness = 10, but /etc/sysctl.conf, which is read later at boot, sets 60',
+        'w1 error: the cluster file wants vm.swappiness = 10, but /usr/lib/sysctl.d/zzz.conf, which is read later at boot, sets 60',
       ],
     ],
   ])('%s', (_name, sysctlFiles, spec, expected) => {

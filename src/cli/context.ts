@@ -126,9 +126,11 @@ export const workflows: Workflows = {
   },
   async listChecks() {
     const { checks } = await import('../checks/index.ts');
+    const { expectedOf } = await import('../checks/check.ts');
     const { sourceName } = await import('../hosts/evidence.ts');
-    return checks.map(({ id, scope, severity, title, expected, remedy, source, reads }) => {
-      return { id, scope, severity, title, expected, remedy, source, reads: reads.map(sourceName) };
+    return checks.map((check) => {
+      const { id, scope, severity, title, remedy, source, reads } = check;
+      return { id, scope, severity, title, expected: expectedOf(check), remedy, source, reads: reads.map(sourceName) };
     });
   },
   bundle: () => import('../workflows/bundle.ts'),

@@ -1,6 +1,9 @@
+import { apparmorProfilesQuery } from '../ops/apparmor-query.ts';
 import { hostPaths } from '../ops/host-paths.ts';
 import { commandQuery, fileQuery, type Query } from '../ops/query.ts';
 import { sysctlFilesQuery } from '../ops/sysctl-query.ts';
+import { swapUnitsQuery } from '../ops/swap-query.ts';
+import { ownTimeServersQuery } from '../ops/time-query.ts';
 import { toolsQuery } from '../ops/tools-query.ts';
 
 /** Tools that phases, kubeadm or kubelet call on a host; kubeadm's own preflight names most of them. */
@@ -9,6 +12,9 @@ export const probedTools = [
   'flock', 'sha256sum', 'systemd-run', 'xargs', 'diff', 'timeout', 'unattended-upgrade', 'bash', 'systemd-socket-activate', 'docker', 'runc',
   'ebtables', 'ipset', 'chronyd', 'apt-get', 'dnf', 'yum', 'zypper', 'bc',
 ] as const; // prettier-ignore
+
+/** Where an installation and what runs later write. */
+const freePaths = ['/', '/opt', '/usr/local', '/var/lib', '/var/lib/containerd', '/var/lib/etcd', '/var/lib/kubelet'];
 
 /** Where a kubeadm cluster leaves traces; what stands there and is not this cluster's is a leftover. */
 export const leftoverPaths = [
@@ -35,7 +41,7 @@ const missingFeatures = `can_load() { [ -d "/sys/module/$1" ] || [ ! -d "/lib/mo
 grep -qw overlay /proc/filesystems || can_load overlay || echo overlay
 [ -d /proc/sys/net/bridge ] || can_load br_netfilter || echo br_netfilter
 [ -e /proc/sys/net/netfilter/nf_conntrack_max ] || can_load nf_conntrack || echo nf_conntrack
-can_load vxlan || echo vxlan
+for m in vxlan ip_vs ip_vs_rr ip_vs_wrr ip_vs_sh nf_conntrack_ipv4; do can_load $m || echo $m; done
 exit 0`;
 
 /** What the package manager itself finds wrong, a line each: half-done installations, lists of repositories that it cannot read. */
@@ -45,6 +51,11 @@ dpkg --audit 2>/dev/null | sed -n 's/^ \\([a-z0-9][^ ]*\\) .*/half installed: \\
 apt-get --print-uris -o Debug::NoLocking=1 update 2>&1 >/dev/null | grep '^E: .* in list file' | head -n 5
 elif command -v rpm >/dev/null; then rpm -q rpm 2>&1 | grep -i '^error' | head -n 5
 fi; exit 0`;
+
+/** Lines with UseDNS, and `unreadable PATH` for what the account may not read. */
+const useDns = `conf=/etc/ssh/sshd_config
+for f in $conf $conf.d $conf.d/*.conf; do [ ! -e "$f" ] || [ -r "$f" ] || echo "unreadable $f"; done
+grep -ihsE '^[[:space:]]*UseDNS' $conf $conf.d/*.conf; exit 0`;
 
 /** Everything that facts are read from; asked in one round trip. */
 export const factQueries = {
@@ -63,11 +74,13 @@ export const factQueries = {
   cgroup: commandQuery(['stat', '-f', '-c', '%T', '/sys/fs/cgroup']),
   swaps: fileQuery('/proc/swaps'),
   fstab: fileQuery('/etc/fstab'),
+  swapUnits: swapUnitsQuery,
   resolvConf: fileQuery('/etc/resolv.conf'),
   // A name under .invalid cannot exist (RFC 6761): a resolver that works says so at once.
   resolver: commandQuery(['getent', 'ahosts', 'installer-resolver-check.invalid.'], { timeoutSeconds: 6 }),
   tools: toolsQuery(probedTools),
-  free: commandQuery(['df', '-Pk', '/', '/var/lib', '/usr/local']),
+  // Paths that are not there are left out.
+  free: commandQuery(['df', '-Pk', ...freePaths]),
   leftovers: commandQuery(['find', ...leftoverPaths, '-maxdepth', '1', '!', '-type', 'd']),
   containerd: commandQuery(['containerd', '--version']),
   containerdRecord: fileQuery(`${hostPaths.artifacts}/containerd/source`, { content: false }),
@@ -96,14 +109,16 @@ export const factQueries = {
   ]),
   temporaryFolder: fileQuery('/tmp', { content: false }),
   xfs: commandQuery(['/bin/sh', '-c', xfsInfo, 'sh', '/var/lib', '/var/lib/containerd']),
-  useDns: commandQuery(['grep', '-rihsE', '^[[:space:]]*UseDNS', '/etc/ssh']),
+  useDns: commandQuery(['/bin/sh', '-c', useDns]),
   coreLimit: commandQuery(['/bin/sh', '-c', 'ulimit -c']),
   tasksMax: commandQuery(['systemctl', 'show', '-p', 'DefaultTasksMax']),
   hugepages: fileQuery('/sys/kernel/mm/transparent_hugepage/enabled'),
   cmdline: fileQuery('/proc/cmdline'),
   apparmor: fileQuery('/sys/module/apparmor/parameters/enabled'),
+  apparmorProfiles: apparmorProfilesQuery,
   missingFeatures: commandQuery(['/bin/sh', '-c', missingFeatures]),
   sysctlFiles: sysctlFilesQuery,
+  ownTimeServers: ownTimeServersQuery,
   packageTrouble: commandQuery(['/bin/sh', '-c', packageTrouble]),
   // Last: with the first one it tells how much of the round trip was the way there and back.
   clockAtEnd: commandQuery(['date', '-u', '+%s%3N']),

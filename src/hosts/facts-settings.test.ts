@@ -42,6 +42,9 @@ it('guesses nothing where nothing answers', async () => {
     mtus: new Map(),
     timeZone: undefined,
     hostsFile: [],
+    swapEntries: [],
+    swapUnits: [],
+    ownTimeServers: [],
     upstreamNameservers: undefined,
     selinuxEnforcing: false,
     firewall: undefined,
@@ -55,11 +58,13 @@ it('guesses nothing where nothing answers', async () => {
     temporaryFolderMode: undefined,
     xfsWithoutFileTypes: [],
     sshdUsesDns: false,
+    sshdUnreadable: [],
     coreLimit: '',
     defaultTasksMax: undefined,
     transparentHugepages: undefined,
     kernelCommandLine: [],
     apparmorEnabled: false,
+    apparmorProfiles: undefined,
     missingFeatures: [],
   } satisfies SettingsFacts);
 });
@@ -87,6 +92,35 @@ describe('what a host is set up for', () => {
       'systemd-resolved',
       { files: { '/run/systemd/resolve/resolv.conf': '# x\nnameserver 10.0.0.2\n' } },
       { upstreamNameservers: ['10.0.0.2'] },
+    ],
+    [
+      'swap of the next boot',
+      {
+        files: {
+          '/etc/fstab': '/dev/sda1 / ext4 defaults 0 1\n# /old none swap sw 0 0\n/swap.img  none\tswap sw 0 0\n',
+        },
+        commands: {
+          '/bin/sh -c d=systemd': 'generated dev-zram0.swap\nmasked dev-sdb.swap\nenabled zramswap.service\n',
+        },
+      },
+      {
+        swapEntries: ['/swap.img none swap sw 0 0'],
+        swapUnits: [
+          { unit: 'dev-zram0.swap', state: 'generated' },
+          { unit: 'zramswap.service', state: 'enabled' },
+        ],
+      },
+    ],
+    [
+      'a configuration of sshd that the account may not read',
+      { commands: { '/bin/sh -c conf=': 'unreadable /etc/ssh/sshd_config.d\nUseDNS no\n' } },
+      { sshdUsesDns: false, sshdUnreadable: ['/etc/ssh/sshd_config.d'] },
+    ],
+    ['profiles of AppArmor', { commands: { '/bin/sh -c p=/sys': '12\n' } }, { apparmorProfiles: 12 }],
+    [
+      'time servers of ours',
+      { commands: { '/bin/sh -c ours=': '10.0.0.1\n10.0.0.2\n' } },
+      { ownTimeServers: ['10.0.0.1', '10.0.0.2'] },
     ],
     ['SELinux enforcing', { files: { '/sys/fs/selinux/enforce': '1' } }, { selinuxEnforcing: true }],
     ['SELinux permissive', { files: { '/sys/fs/selinux/enforce': '0' } }, { selinuxEnforcing: false }],

@@ -1,4 +1,7 @@
+import { parseProfileCount } from '../ops/apparmor-query.ts';
+import { swapEntriesOf } from '../ops/fstab.ts';
 import type { Answers } from '../ops/query.ts';
+import { parseSwapUnits, type SwapUnit } from '../ops/swap-query.ts';
 import { factQueries as q, probedUnits } from './fact-queries.ts';
 import { commandText, fileText } from './seen-text.ts';
 
@@ -28,6 +31,12 @@ export interface SettingsFacts {
   /** By interface, in bytes. */
   readonly mtus: ReadonlyMap<string, number>;
   readonly timeZone: TimeZone | undefined;
+  /** Lines of /etc/fstab that turn swap on at boot, blanks single. */
+  readonly swapEntries: readonly string[];
+  /** Units that turn swap on at boot, but those of /etc/fstab. */
+  readonly swapUnits: readonly SwapUnit[];
+  /** Time servers that the installer gave the host; none where it did not. */
+  readonly ownTimeServers: readonly string[];
   readonly hostsFile: readonly HostsFileEntry[];
   /** Nameservers that systemd-resolved asks itself; undefined where it does not run. */
   readonly upstreamNameservers: readonly string[] | undefined;
@@ -52,6 +61,8 @@ export interface SettingsFacts {
   readonly temporaryFolderMode: string | undefined;
   /** `UseDNS yes` stands in the configuration of sshd. */
   readonly sshdUsesDns: boolean;
+  /** Files and folders with the configuration of sshd that the account may not read. */
+  readonly sshdUnreadable: readonly string[];
   /** What a login may dump (ulimit -c): a number of blocks, or `unlimited`; empty where it is not known. */
   readonly coreLimit: string;
   /** Tasks that a service may have by default; Infinity for no limit, undefined where systemd does not say. */
@@ -60,7 +71,9 @@ export interface SettingsFacts {
   readonly transparentHugepages: string | undefined;
   readonly kernelCommandLine: readonly string[];
   readonly apparmorEnabled: boolean;
-  /** Kernel features that are neither there nor can be loaded. */
+  /** Loaded by the kernel; undefined where there is no AppArmor, or the account may not read them. */
+  readonly apparmorProfiles: number | undefined;
+  /** Kernel features that are neither there nor can be loaded; some of them not every cluster or kernel needs. */
   readonly missingFeatures: readonly string[];
   /** XFS file systems under /var/lib whose directories hold no file types (ftype=0), by mount point. */
   readonly xfsWithoutFileTypes: readonly string[];
@@ -76,6 +89,9 @@ export function parseSettings(seen: Answers): SettingsFacts {
     macAddresses: parseLinks(commandText(seen(q.links))),
     mtus: parseMtus(commandText(seen(q.links))),
     timeZone: parseTimeZone(commandText(seen(q.zoneOffset)), commandText(seen(q.zoneFile))),
+    swapEntries: swapEntriesOf(fileText(seen(q.fstab))),
+    swapUnits: parseSwapUnits(commandText(seen(q.swapUnits))),
+    ownTimeServers: linesOf(commandText(seen(q.ownTimeServers))),
     hostsFile: parseHostsFile(fileText(seen(q.hostsFile))),
     upstreamNameservers: resolved.state === 'present' ? parseNameservers(fileText(resolved)) : undefined,
     selinuxEnforcing: fileText(seen(q.selinux)).trim() === '1',
@@ -94,6 +110,7 @@ export function parseSettings(seen: Answers): SettingsFacts {
     temporaryFolderMode:
       temporary.state === 'present' && temporary.value.type === 'directory' ? temporary.value.mode : undefined,
     sshdUsesDns: /^\s*UseDNS\s+yes/im.test(commandText(seen(q.useDns))),
+    sshdUnreadable: [...commandText(seen(q.useDns)).matchAll(/^unreadable (.*)$/gm)].map((match) => match[1] ?? ''),
     coreLimit: commandText(seen(q.coreLimit)).trim(),
     defaultTasksMax: parseTasksMax(commandText(seen(q.tasksMax))),
     transparentHugepages: /\[(\w+)\]/.exec(fileText(seen(q.hugepages)))?.[1],
@@ -101,6 +118,7 @@ export function parseSettings(seen: Answers): SettingsFacts {
       .split(/\s+/)
       .filter((word) => word !== ''),
     apparmorEnabled: fileText(seen(q.apparmor)).trim() === 'Y',
+    apparmorProfiles: parseProfileCount(commandText(seen(q.apparmorProfiles))),
     missingFeatures: linesOf(commandText(seen(q.missingFeatures))),
     xfsWithoutFileTypes: linesOf(commandText(seen(q.xfs)))
       .filter((line) => line.endsWith(' ftype=0'))

@@ -40,7 +40,6 @@ export interface Facts extends SettingsFacts {
   readonly systemdVersion: number | undefined;
   readonly cgroupVersion: 1 | 2 | undefined;
   readonly swaps: readonly string[];
-  readonly fstab: string;
   readonly nameservers: readonly string[];
   /** How long a name that cannot exist took; undefined where no answer came in time. */
   readonly resolverMs: number | undefined;
@@ -104,7 +103,6 @@ export function parseFacts(seen: Answers, askedAtMs?: number, tookMs?: number): 
     systemdVersion: numberOf(/^systemd (\d+)/.exec(commandText(seen(q.systemd)))?.[1] ?? ''),
     cgroupVersion: cgroupVersionOf(commandText(seen(q.cgroup)).trim()),
     swaps: parseSwaps(fileText(seen(q.swaps))),
-    fstab: fileText(seen(q.fstab)),
     nameservers: parseNameservers(fileText(seen(q.resolvConf))),
     resolverMs: resolver.state === 'present' ? resolver.value.durationMs : undefined,
     tools: new Set(probedTools.filter((tool) => which.some((path) => path.endsWith(`/${tool}`)))),

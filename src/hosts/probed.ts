@@ -6,12 +6,16 @@ export interface Probed {
   /** How long synchronous writes take where etcd will be: the slowest hundredth. */
   readonly fsyncMs?: number;
   readonly disk?: DiskSpeed;
+  /** The disk was not measured, because there is less than 1 GiB. */
+  readonly isDiskFull?: boolean;
   readonly bandwidth?: {
     /** Name of the host that was sent to. */
     readonly to: string;
     /** Absent where it was not reached. */
     readonly mbits?: number;
   };
+  /** Of the modules that the cluster file names, those that can neither be found nor loaded. */
+  readonly missingModules?: readonly string[];
   /** Who answers for the virtual address. */
   readonly neighbour?: Neighbour;
   /** Addresses that the name of the endpoint has here; none where it is not known. */

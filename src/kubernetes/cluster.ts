@@ -21,7 +21,12 @@ export interface Member {
 /** What a run knows of its cluster. Phases in front fill it, phases behind read it; nothing of it is kept after the run. */
 export interface Cluster {
   readonly config: ClusterConfig;
-  readonly options: { readonly verifyContent: boolean; readonly ignoreChecks: readonly string[] };
+  readonly options: {
+    readonly verifyContent: boolean;
+    readonly ignoreChecks: readonly string[];
+    /** Ids of phases that the user left out. */
+    readonly skipPhases?: readonly string[];
+  };
   /** What hosts get everything from; undefined where they fetch it themselves, as the cluster file says. */
   readonly supply: Supply | undefined;
   /** By name in the cluster file; filled by connect. */
@@ -82,9 +87,24 @@ export function ignoredChecks({ options, config }: Cluster): readonly string[] {
   return [...options.ignoreChecks, ...config.spec.checks.ignore];
 }
 
+/** False where hosts are left as they are by --skip-phase. */
+export function willPrepare({ options }: Cluster): boolean {
+  return options.skipPhases?.includes('prepare-hosts') !== true;
+}
+
 /** True where the host says that it belongs to this cluster: what is there then is no leftover and no taken port. */
 export function belongsToCluster(member: Member, cluster: Cluster): boolean {
   return member.facts.identity !== undefined && member.facts.identity.clusterName === cluster.config.metadata.name;
+}
+
+/** A cluster is on the host, this one or another; a host that was only prepared holds none. */
+export function holdsCluster({ facts }: Member): boolean {
+  return facts.caSha256 !== undefined || (facts.identity !== undefined && facts.kubeletVersion !== undefined);
+}
+
+/** The host is a node of this very cluster. */
+export function isNode(member: Member, cluster: Cluster): boolean {
+  return belongsToCluster(member, cluster) && member.facts.kubeletVersion !== undefined;
 }
 
 export function isControlPlane(member: Member): boolean {

@@ -11,7 +11,11 @@ export const containerdPaths = {
 } as const;
 
 /** config.toml of containerd 2.x (configuration version 3), with the cluster file's overrides laid over it. */
-export function renderContainerdConfig(sandboxImage: string, overrides: JsonObject): string {
+export function renderContainerdConfig(
+  sandboxImage: string,
+  overrides: JsonObject,
+  { usesApparmor = true }: { readonly usesApparmor?: boolean } = {},
+): string {
   const base = {
     version: 3,
     root: '/var/lib/containerd',
@@ -23,6 +27,7 @@ export function renderContainerdConfig(sandboxImage: string, overrides: JsonObje
         registry: { config_path: containerdPaths.registries },
       },
       'io.containerd.cri.v1.runtime': {
+        ...(usesApparmor ? {} : { disable_apparmor: true }),
         containerd: {
           default_runtime_name: 'runc',
           runtimes: { runc: { runtime_type: 'io.containerd.runc.v2', options: { SystemdCgroup: true } } },

@@ -1,10 +1,10 @@
 import type { Port } from '../steps/firewall-steps.ts';
-import { isControlPlane, type Cluster, type Member } from './cluster.ts';
+import { isControlPlane, willPrepare, type Cluster, type Member } from './cluster.ts';
 import { apiPort } from './paths.ts';
 
 /** Whether prepare-hosts opens the firewall of this host, or turns it off. */
-export function opensFirewall({ facts }: Member, { config }: Cluster): boolean {
-  return facts.firewall !== undefined && config.spec.hostSettings.firewall !== 'leave';
+export function opensFirewall({ facts }: Member, cluster: Cluster): boolean {
+  return facts.firewall !== undefined && cluster.config.spec.hostSettings.firewall !== 'leave' && willPrepare(cluster);
 }
 
 /** Ports that other hosts reach on this one, by its roles and the network plugin; source: Kubernetes, "Ports and protocols". */

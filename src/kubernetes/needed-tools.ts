@@ -1,6 +1,6 @@
 import type { Distro } from '../hosts/distros/index.ts';
 import type { HostSettingsConfig } from '../spec/config.ts';
-import type { Cluster, Member } from './cluster.ts';
+import { willPrepare, type Cluster, type Member } from './cluster.ts';
 import { needsCurl } from './host-servers.ts';
 import { distroOf, packageManagerOf } from './host-distro.ts';
 
@@ -37,7 +37,8 @@ export function installableTools(member: Member, cluster: Cluster): ToolPackage[
   const wanted = cluster.config.spec.hostSettings.installTools;
   const distro = distroOf(member);
   const { tools } = member.facts;
-  if (wanted === 'none' || distro === undefined || packageManagerOf(member) === undefined) return [];
+  if (wanted === 'none' || !willPrepare(cluster) || distro === undefined || packageManagerOf(member) === undefined)
+    return [];
   const names = toolsToInstall(wanted).filter((tool) => !tools.has(tool));
   return packagesOfTools(
     distro,

@@ -1,12 +1,12 @@
 import type { Probed } from '../hosts/probed.ts';
 import { commandText } from '../hosts/seen-text.ts';
 import { isTaken } from '../hosts/facts-network.ts';
-import { ignoredChecks, isControlPlane, type Cluster, type Member } from './cluster.ts';
+import { holdsCluster, ignoredChecks, isControlPlane, type Cluster, type Member } from './cluster.ts';
 import { endpointName } from './endpoint.ts';
 import { bandwidthPort } from './peer-ports.ts';
 import { listenToolOf } from './probe-plan.ts';
 import { bandwidthQuery, parseBandwidth } from '../ops/bandwidth-probe.ts';
-import { diskQuery, parseDiskSpeed } from '../ops/disk-probe.ts';
+import { diskQuery, isDiskFull, parseDiskSpeed } from '../ops/disk-probe.ts';
 import { fsyncQuery, parseFsync } from '../ops/fsync-probe.ts';
 import { neighbourQuery, parseNeighbour } from '../ops/neighbour-probe.ts';
 import { commandQuery, type CommandQuery, type CommandSeen, type Seen } from '../ops/query.ts';
@@ -23,24 +23,45 @@ export function planMeasures(cluster: Cluster, index: number): Measure[] {
   if (member === undefined) return [];
   const { measure } = cluster.config.spec.checks;
   return [
+    ...modulesOf(cluster),
     ...neighbour(cluster),
     ...endpointAddresses(cluster),
     ...(measure.includes('bandwidth') ? bandwidth(cluster, member) : []),
-    ...(hasNewEtcd(member, cluster) ? [fsync] : []),
-    ...(measure.includes('disk') && mayLoad(member) && member.facts.isRoot ? [disk] : []),
+    ...(hasNewEtcd(member, cluster) && member.facts.isRoot ? [fsync] : []),
+    ...(measure.includes('disk') && diskObstacle(member) === undefined && member.facts.isRoot ? [disk] : []),
   ];
 }
 
-/** A host whose cluster works is not put under load. */
-function mayLoad({ facts }: Member): boolean {
-  return facts.identity === undefined;
+const isInUse = 'a cluster is on the host, which is not put under load';
+
+/** Why the disk for images is not measured, where root would measure it; undefined where it is. */
+export function diskObstacle(member: Member): string | undefined {
+  return holdsCluster(member) ? isInUse : undefined;
 }
 
-/** Where a disk is to be measured: never under an etcd that runs. */
-function hasNewEtcd(member: Member, cluster: Cluster): boolean {
-  return (
-    isControlPlane(member) && member.facts.isRoot && mayLoad(member) && !ignoredChecks(cluster).includes('disk-speed')
-  );
+/** Why a host takes no part in the measurement of bandwidth; undefined where it does. */
+export function bandwidthObstacle(cluster: Cluster, member: Member): string | undefined {
+  const own = ownObstacle(member);
+  if (own !== undefined) return own;
+  return ringOf(cluster).length > 1 ? undefined : 'there is no other host that can take part';
+}
+
+function ownObstacle(member: Member): string | undefined {
+  const { tools, listeners } = member.facts;
+  if (holdsCluster(member)) return isInUse;
+  if (!tools.has('bash')) return 'it has no bash';
+  if (listenToolOf(member) === undefined) return 'it has neither systemd-socket-activate nor socat to listen with';
+  return isTaken(listeners, 'tcp', bandwidthPort) ? `port ${bandwidthPort} is taken` : undefined;
+}
+
+/** The hosts that can listen; they send in a ring, in the order of the file. */
+function ringOf({ members }: Cluster): readonly Member[] {
+  return members.filter((member) => ownObstacle(member) === undefined);
+}
+
+/** Where the disk of etcd matters and may be measured: never under an etcd that runs. */
+export function hasNewEtcd(member: Member, cluster: Cluster): boolean {
+  return isControlPlane(member) && !holdsCluster(member) && !ignoredChecks(cluster).includes('disk-speed');
 }
 
 const fsync: Measure = {
@@ -50,8 +71,26 @@ const fsync: Measure = {
 
 const disk: Measure = {
   query: diskQuery,
-  read: (seen) => given('disk', parseDiskSpeed(commandText(seen))),
+  read(seen) {
+    const text = commandText(seen);
+    return isDiskFull(text) ? { isDiskFull: true } : given('disk', parseDiskSpeed(text));
+  },
 };
+
+const findMissing = `k=/lib/modules/$(uname -r)
+for m in "$@"; do
+if [ -d "/sys/module/$(printf '%s' "$m" | tr - _)" ] || [ ! -d "$k" ] || modprobe -n -q "$m"; then :; else printf '%s\\n' "$m"; fi
+done
+exit 0`;
+
+/** Nothing is known of modules where the host has no folder of them, as in a container. */
+function modulesOf({ config }: Cluster): Measure[] {
+  const { modules } = config.spec.hostSettings;
+  if (modules.length === 0) return [];
+  const query = commandQuery(['/bin/sh', '-c', findMissing, 'sh', ...modules]);
+  const namesIn = (text: string): string[] => text.split('\n').filter((name) => name !== '');
+  return [{ query, read: (seen) => ({ missingModules: namesIn(commandText(seen)) }) }];
+}
 
 function neighbour({ config }: Cluster): Measure[] {
   const { virtualAddress } = config.spec.kubernetes;
@@ -75,15 +114,8 @@ function endpointAddresses({ config }: Cluster): Measure[] {
   ];
 }
 
-/** The hosts that can listen send in a ring, in the order of the file. */
 function bandwidth(cluster: Cluster, member: Member): Measure[] {
-  const ring = cluster.members.filter(
-    (candidate) =>
-      mayLoad(candidate) &&
-      candidate.facts.tools.has('bash') &&
-      listenToolOf(candidate) !== undefined &&
-      !isTaken(candidate.facts.listeners, 'tcp', bandwidthPort),
-  );
+  const ring = ringOf(cluster);
   const place = ring.indexOf(member);
   const next = ring[(place + 1) % ring.length];
   const listenWith = listenToolOf(member);

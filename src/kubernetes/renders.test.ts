@@ -51,6 +51,8 @@ describe('renderContainerdConfig', () => {
 
   it('is the same text for the same input', () => {
     expect(renderContainerdConfig('pause', {})).toBe(renderContainerdConfig('pause', {}));
+    expect(renderContainerdConfig('pause', {})).not.toContain('apparmor');
+    expect(renderContainerdConfig('pause', {}, { usesApparmor: false })).toContain('disable_apparmor = true');
   });
 });
 

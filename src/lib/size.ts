@@ -10,3 +10,8 @@ export function inBinaryUnits(bytes: number): { readonly value: number; readonly
   }
   return { value, unit: units[index] ?? '' };
 }
+
+/** Milliseconds for people: `800 ms`, `1 s`, `2.5 s`. */
+export function inSeconds(milliseconds: number): string {
+  return milliseconds < 1000 ? `${milliseconds} ms` : `${milliseconds / 1000} s`;
+}

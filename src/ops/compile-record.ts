@@ -238,7 +238,8 @@ ${recordPrelude}${packagesPrelude(query.packages)}for d in "$B"/*; do
     unit:*) u=$(sed -n 's/^unit=//p' "$d/entry"); printf 'now=%s\\n' "$(unit_state "$u")" ;;
     module:*)
       m=/sys/module/$(sed -n 's/^module=//p' "$d/entry" | tr - _)
-      if [ -f "$m/initstate" ]; then printf 'uses=%s\\n' "$(cat "$m/refcnt" 2>/dev/null || echo 1)"; fi ;;
+      if [ -f "$m/initstate" ]; then printf 'uses=%s\\n' "$(cat "$m/refcnt" 2>/dev/null || echo 1)"; for h in "$m"/holders/*; do
+        if [ -e "$h" ]; then printf 'holder=%s\\n' "\${h##*/}"; fi; done; fi ;;
     swap)
       sed '1d' /proc/swaps | while read -r s _; do printf 'active=%s\\n' "$s"; done
       sed -n 's/^device=\\(.*\\) [^ ]*$/\\1/p' "$d/entry" | while read -r s; do if swap_area "$s"; then printf 'there=%s\\n' "$s"; fi; done ;;

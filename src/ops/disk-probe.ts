@@ -51,6 +51,11 @@ export interface DiskSpeed {
   readonly iops: number;
 }
 
+/** There is less than 1 GiB: nothing was measured. */
+export function isDiskFull(text: string): boolean {
+  return text.trim() === 'full';
+}
+
 /** Undefined where nothing was measured. */
 export function parseDiskSpeed(text: string): DiskSpeed | undefined {
   const lines = Map.groupBy(text.split('\n'), (line) => line.split(' ', 1)[0]);

@@ -39,7 +39,7 @@ describe('parseRecord', () => {
       'entry=value:proc:sys:x', 'order=3', 'kind=value', 'path=/proc/sys/x', 'was=', 'written=1', 'now=1',
       'entry=unit:ufw.service', 'order=4', 'kind=unit', 'unit=ufw.service', 'was=enabled active', 'written=disabled inactive', 'now= inactive',
       'entry=swap', 'order=5', 'kind=swap', 'device=/swap file -2', 'device=/dev/sda2 10', 'active=/dev/sda2', 'there=/swap file',
-      'entry=module:br_netfilter', 'order=6', 'kind=module', 'module=br_netfilter', 'uses=2',
+      'entry=module:br_netfilter', 'order=6', 'kind=module', 'module=br_netfilter', 'uses=2', 'holder=a_b', 'holder=c',
       'entry=module:overlay', 'order=8', 'kind=module', 'module=overlay',
       'entry=packages', 'order=10', 'kind=packages', 'added=socat', 'objection=a needs socat',
       'entry=folders', 'order=11', 'kind=folders', 'there=755 0:0 /opt', 'keep=/opt/x',
@@ -55,8 +55,8 @@ describe('parseRecord', () => {
       },
       { id: 'folders', order: 11, kind: 'folders' },
       { id: 'packages', order: 10, kind: 'packages', added: ['socat'], objections: ['a needs socat'] },
-      { id: 'module:overlay', order: 8, kind: 'module', module: 'overlay', uses: undefined },
-      { id: 'module:br_netfilter', order: 6, kind: 'module', module: 'br_netfilter', uses: 2 },
+      { id: 'module:overlay', order: 8, kind: 'module', module: 'overlay', uses: undefined, holders: [] },
+      { id: 'module:br_netfilter', order: 6, kind: 'module', module: 'br_netfilter', uses: 2, holders: ['a_b', 'c'] },
       {
         ...{ id: 'swap', order: 5, kind: 'swap' },
         devices: [
@@ -270,10 +270,11 @@ describe.skipIf(!canMakeHostRoot).each(shells)(
       for (const path of [module, root.outside('/sys/module/built_in')]) mkdirSync(path, { recursive: true });
       writeFileSync(join(module, 'initstate'), 'live\n');
       writeFileSync(join(module, 'refcnt'), '2\n');
+      mkdirSync(join(module, 'holders/user_x'), { recursive: true });
 
       expect(await entries()).toEqual([
-        { id: 'module:built_in', order: 2, kind: 'module', module: 'built_in', uses: undefined },
-        { id: 'module:br-x', order: 1, kind: 'module', module: 'br-x', uses: 2 },
+        { id: 'module:built_in', order: 2, kind: 'module', module: 'built_in', uses: undefined, holders: [] },
+        { id: 'module:br-x', order: 1, kind: 'module', module: 'br-x', uses: 2, holders: ['user_x'] },
       ]);
     });
 

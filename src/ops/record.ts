@@ -62,6 +62,8 @@ export interface ModuleEntry extends EntryBase {
   readonly module: string;
   /** How often it is used, by the kernel's own count; undefined where it is not loaded by now. */
   readonly uses: number | undefined;
+  /** Modules that use it, as the kernel names them (`_` for `-`); each is one of its uses. */
+  readonly holders: readonly string[];
 }
 
 export interface SwapEntry extends EntryBase {
@@ -151,7 +153,7 @@ function parseEntry(block: string): RecordEntry[] {
     }
     case 'module': {
       const [uses] = all('uses').map(Number);
-      return [{ ...base, kind: 'module', module: one('module'), uses }];
+      return [{ ...base, kind: 'module', module: one('module'), uses, holders: all('holder') }];
     }
     case 'swap': {
       const active = new Set(all('active'));

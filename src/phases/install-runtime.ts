@@ -50,6 +50,7 @@ export const installRuntime: HostPhase<Cluster> = {
     const config = renderContainerdConfig(
       versionsOf(cluster).images.pause,
       cluster.config.spec.runtime.containerd.config,
+      { usesApparmor: cluster.config.spec.hostSettings.apparmor === 'leave' },
     );
     const unit = readAsset('templates/systemd/containerd.service');
     const containerd = artifactOf(cluster, host, 'containerd');

@@ -3,7 +3,7 @@ import type { ClusterPhase } from '../engine/phase.ts';
 import { messageOf } from '../errors.ts';
 import { missingReport, parsePeerReport, type PeerReport } from '../hosts/peer-report.ts';
 import type { Probed } from '../hosts/probed.ts';
-import type { Cluster, Member } from '../kubernetes/cluster.ts';
+import { isNode, type Cluster, type Member } from '../kubernetes/cluster.ts';
 import { endpointToTry } from '../kubernetes/endpoint.ts';
 import { planProbes } from '../kubernetes/probe-plan.ts';
 import { peerProbeQuery, type PeerProbe } from '../ops/peer-probe.ts';
@@ -15,7 +15,7 @@ import { planMeasures, type Measure } from '../kubernetes/probe-measures.ts';
  * behind it, in the same script.
  */
 export const probePeers: ClusterPhase<Cluster> = probePeersWhere(
-  ({ members, config }) => !members.every(({ facts }) => facts.identity?.clusterName === config.metadata.name),
+  (cluster) => !cluster.members.every((member) => isNode(member, cluster)),
 );
 
 /** The same, where `isWanted` says so. */

@@ -6,7 +6,7 @@ import type { Action } from '../ops/action.ts';
 import { hostPaths } from '../ops/host-paths.ts';
 import { fileQuery } from '../ops/query.ts';
 import { customStep } from '../steps/edit-step.ts';
-import { restoreSwapEntries } from '../steps/fstab.ts';
+import { restoreSwapEntries } from '../ops/fstab.ts';
 import { editHostsBlock } from '../steps/hosts-block.ts';
 import { restoreStep, type PartlyOwnFile } from '../steps/restore-step.ts';
 import { restoreSelinuxConfig, selinuxConfig } from '../steps/selinux-step.ts';

@@ -104,10 +104,28 @@ describe('the prechecks', () => {
       ['systemd-running error ignored'],
     ],
     [
-      'weigh a check as the file says, and not what is merely told',
+      'weigh a check as the file says, also what prepare-hosts would mend',
       { facts: { ...warning, swaps: ['/x'] }, checks: '{ severities: { selinux: error, swap-disabled: error } }' },
       ['PRECHECK_FAILED 3'],
-      ['swap-disabled info', 'selinux error'],
+      ['swap-disabled error', 'selinux error'],
+    ],
+    [
+      'weigh as information what the file calls so',
+      { facts: { systemdVersion: 219 }, checks: '{ severities: { systemd-running: info } }' },
+      [],
+      ['systemd-running info'],
+    ],
+    [
+      'make nothing of what was not judged',
+      { facts: { isRoot: false }, checks: '{ severities: { no-leftovers: error, privilege-escalation: warning } }' },
+      [],
+      [
+        'privilege-escalation warning',
+        'same-cluster info',
+        'no-leftovers info',
+        'version-unchanged info',
+        'product-uuid-unique info',
+      ],
     ],
     [
       'compare with the numbers of the file',

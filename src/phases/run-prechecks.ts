@@ -56,9 +56,9 @@ export function runPrechecksWith({ strict, stopsOnlyWhere = () => true }: Preche
   };
 }
 
-/** What was not checked, or is merely told, stays so. */
+/** The file's word counts for everything that was judged, also for what prepare-hosts would mend; what was not stays so. */
 function weigh(finding: Finding, severity: Severity | undefined): Finding {
-  return severity === undefined || finding.severity === 'info' ? finding : { ...finding, severity };
+  return severity === undefined || finding.isUnchecked ? finding : { ...finding, severity };
 }
 
 /** The identity of the control plane's host, else any host's, else a new one: a cluster that does not exist yet. */

@@ -99,6 +99,8 @@ export type RunEventBody =
       readonly type: 'check.finding';
       readonly check: string;
       readonly severity: Severity;
+      /** Nothing was judged: what was to be read, measured or tried could not be. */
+      readonly isUnchecked?: boolean;
       readonly host?: string | undefined;
       readonly title: string;
       readonly expected?: string | undefined;

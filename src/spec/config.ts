@@ -36,12 +36,27 @@ export const sshDefaults = {
 /** Port of the API server where controlPlaneEndpoint gives none. */
 export const defaultApiPort = 6443;
 
+/** Free space in GiB by path, where the path is a mount of its own: that of the guides for production, and what the others need. */
+const diskFreeGiB = {
+  '/': 150,
+  '/opt': 30,
+  '/usr/local': 3,
+  '/var/lib': 50,
+  '/var/lib/containerd': 100,
+  '/var/lib/etcd': 10,
+  '/var/lib/kubelet': 20,
+} as const;
+
+export type DiskPath = keyof typeof diskFreeGiB;
+export const diskPaths = Object.keys(diskFreeGiB) as readonly DiskPath[];
+
 /** What checks compare with where the file says nothing; the schema says what each number means. */
 export const checkThresholds = {
   cpuCores: 2,
   controlPlaneMemoryMiB: 1700,
   workerMemoryMiB: 700,
-  diskFreeGiB: 20,
+  diskFreeGiB,
+  diskFloorGiB: 3,
   clockSkewMs: 1000,
   roundTripMs: 30,
   resolverMs: 1000,
@@ -55,10 +70,14 @@ export const checkThresholds = {
 export const measurements = ['bandwidth', 'disk'] as const;
 export type Measurement = (typeof measurements)[number];
 
+export interface Thresholds extends Readonly<Record<Exclude<keyof typeof checkThresholds, 'diskFreeGiB'>, number>> {
+  readonly diskFreeGiB: Readonly<Record<DiskPath, number>>;
+}
+
 export interface ChecksConfig {
   readonly ignore: readonly string[];
   readonly severities: Readonly<Record<string, 'error' | 'warning' | 'info'>>;
-  readonly thresholds: Readonly<Record<keyof typeof checkThresholds, number>>;
+  readonly thresholds: Thresholds;
   readonly measure: readonly Measurement[];
   /** True: images must lie on a file system with project quotas. */
   readonly projectQuota: boolean;

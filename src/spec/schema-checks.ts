@@ -1,5 +1,5 @@
 import * as z from 'zod';
-import { checkThresholds, measurements } from './config.ts';
+import { checkThresholds, diskPaths, measurements, type DiskPath } from './config.ts';
 import { text } from './schema-values.ts';
 
 const checkId = text(
@@ -12,6 +12,12 @@ function threshold(fallback: number, description: string): z.ZodDefault<z.ZodNum
   return z.number().positive().default(fallback).describe(description);
 }
 
+const diskFreeGiB = z.strictObject(
+  Object.fromEntries(
+    diskPaths.map((path) => [path, threshold(checkThresholds.diskFreeGiB[path], `Free space on ${path}.`)]),
+  ) as Record<DiskPath, z.ZodDefault<z.ZodNumber>>,
+);
+
 const thresholds = z.strictObject({
   cpuCores: threshold(checkThresholds.cpuCores, 'Check cpu: least number of cores of a control plane.'),
   controlPlaneMemoryMiB: threshold(
@@ -19,9 +25,12 @@ const thresholds = z.strictObject({
     'Check memory: least memory of a control plane.',
   ),
   workerMemoryMiB: threshold(checkThresholds.workerMemoryMiB, 'Check memory: least memory of a worker.'),
-  diskFreeGiB: threshold(
-    checkThresholds.diskFreeGiB,
-    'Check disk-free: less free space is a warning; less than 3 GiB is an error.',
+  diskFreeGiB: diskFreeGiB
+    .prefault({})
+    .describe('Check disk-free: less free space is a warning, by path, where the path is a mount of its own.'),
+  diskFloorGiB: threshold(
+    checkThresholds.diskFloorGiB,
+    'Check disk-free: less free space is an error, on any of the paths; where diskFreeGiB has less for one, that.',
   ),
   clockSkewMs: threshold(
     checkThresholds.clockSkewMs,
@@ -59,7 +68,9 @@ export const checks = z.strictObject({
   severities: z
     .record(checkId, z.enum(['error', 'warning', 'info']))
     .default({})
-    .describe('What the findings of a check count as, in place of what they usually do.'),
+    .describe(
+      'What the findings of a check count as, in place of what they usually do; also those that prepare-hosts would mend, which are an info otherwise. What was not checked stays an info.',
+    ),
   thresholds: thresholds.prefault({}).describe('What the checks compare with.'),
   measure: z
     .array(z.enum(measurements))

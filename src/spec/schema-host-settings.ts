@@ -53,7 +53,7 @@ export const hostSettings = z.strictObject({
   modules: z
     .array(text(checkModule, 'module'))
     .default([])
-    .describe('Kernel modules beside overlay and br_netfilter, loaded now and at boot.'),
+    .describe('Kernel modules beside those that Kubernetes and kube-proxy need, loaded now and at boot.'),
   sysctl: z
     .record(text(checkSysctlKey, 'kernel parameter'), sysctlValue)
     .default({})
@@ -78,7 +78,12 @@ export const hostSettings = z.strictObject({
     .enum(['leave', 'permissive', 'disabled'])
     .default('leave')
     .describe('Mode of SELinux; disabled is complete only after a reboot, and permissive until then.'),
-  apparmor: z.enum(['leave', 'disable']).default('leave').describe('disable: the service of AppArmor is stopped.'),
+  apparmor: z
+    .enum(['leave', 'disable'])
+    .default('leave')
+    .describe(
+      'disable: the service of AppArmor is stopped, its profiles are unloaded, and containerd uses none. The kernel command line is left alone.',
+    ),
   ntp: z
     .strictObject({
       servers: z

@@ -7,123 +7,8 @@ import { kernelModulesStep, moduleFeatures } from './kernel-modules-step.ts';
 import { installAction, packagesStep } from './packages-step.ts';
 import { renderRepositories, repositoriesSteps } from './repositories-step.ts';
 import { restoreSelinuxConfig, selinuxStep, setSelinuxMode } from './selinux-step.ts';
-import { coversPorts, procPath, sysctlStep, type SysctlSetting } from './sysctl-step.ts';
 import { timeServersStep, timeZoneStep } from './time-steps.ts';
 import { unitsOffStep } from './unit-off-step.ts';
-
-describe('sysctlStep beside what others set', () => {
-  const path = '/etc/sysctl.d/90-installer.conf';
-  const step = (...settings: SysctlSetting[]): ReturnType<typeof sysctlStep> => sysctlStep('s', path, settings);
-
-  function host(values: Readonly<Record<string, string>>, elsewhere: string): FakeHost {
-    const files = Object.fromEntries(Object.entries(values).map(([key, value]) => [procPath(key), `${value}\n`]));
-    const made = createFakeHost('n1', { files });
-    made.on('/bin/sh -c grep', elsewhere);
-    return made;
-  }
-
-  it.each<[string, SysctlSetting, string, string, string[], string]>([
-    [
-      'leaves a value that somebody set, and says so',
-      { key: 'vm.overcommit_memory', value: '1' },
-      '2',
-      '/etc/sysctl.d/10-own.conf:vm.overcommit_memory=2\n',
-      ['set kernel parameters: vm.overcommit_memory stays 2 (/etc/sysctl.d/10-own.conf)'],
-      '2',
-    ],
-    [
-      'takes the same value elsewhere for no difference',
-      { key: 'vm.overcommit_memory', value: '1' },
-      '0',
-      '/etc/sysctl.conf:vm.overcommit_memory = 1\n',
-      ['set kernel parameters: vm.overcommit_memory 0 -> 1'],
-      '1',
-    ],
-    [
-      'leaves a lower limit that somebody set',
-      { key: 'vm.max_map_count', value: '262144', raiseOnly: true },
-      '70000',
-      '/etc/sysctl.d/99-own.conf:vm.max_map_count = 70000\n',
-      ['set kernel parameters: vm.max_map_count stays 70000 (/etc/sysctl.d/99-own.conf)'],
-      '70000',
-    ],
-    [
-      'goes over an earlier file where Kubernetes needs it',
-      { key: 'net.ipv4.ip_forward', value: '1', isRequired: true },
-      '0',
-      '/etc/sysctl.d/10-own.conf:net/ipv4/ip_forward = 0\n',
-      ['set kernel parameters: net.ipv4.ip_forward 0 -> 1'],
-      '1',
-    ],
-    [
-      'goes over an earlier file where the cluster file says so',
-      { key: 'vm.swappiness', value: '10', isOwn: true },
-      '60',
-      '/etc/sysctl.d/10-own.conf:-vm.swappiness = 60\n',
-      ['set kernel parameters: vm.swappiness 60 -> 10'],
-      '10',
-    ],
-    [
-      'adds ports to those that are reserved',
-      { key: 'net.ipv4.ip_local_reserved_ports', value: '30000-32767', addsPorts: true },
-      '8080,9000-9010',
-      '',
-      ['set kernel parameters: net.ipv4.ip_local_reserved_ports 8080,9000-9010 -> 8080,9000-9010,30000-32767'],
-      '8080,9000-9010,30000-32767',
-    ],
-    [
-      'takes a wider range of reserved ports as it is',
-      { key: 'net.ipv4.ip_local_reserved_ports', value: '30000-32767', addsPorts: true },
-      '8080,29000-33000',
-      '',
-      ['set kernel parameters'],
-      '8080,29000-33000',
-    ],
-  ])('%s', async (_name, setting, current, elsewhere, summaries, value) => {
-    const made = host({ [setting.key]: current }, elsewhere);
-
-    expect(await converge(made, step(setting))).toEqual(summaries);
-    expect(made.text(procPath(setting.key))).toBe(`${value}\n`);
-  });
-
-  it.each<[SysctlSetting, string]>([
-    [{ key: 'net.ipv4.ip_forward', value: '1', isRequired: true }, 'Kubernetes needs net.ipv4.ip_forward = 1'],
-    [{ key: 'net.ipv4.ip_forward', value: '1', isOwn: true }, 'the cluster file wants net.ipv4.ip_forward = 1'],
-  ])('stops where a file that is read later undoes %j', async (setting, reason) => {
-    for (const file of ['/etc/sysctl.conf', '/etc/sysctl.d/99-cis.conf']) {
-      const made = host({ 'net.ipv4.ip_forward': '0' }, `${file}:net.ipv4.ip_forward = 0\n`);
-      expect(await planOn(made, step(setting))).toMatchObject({
-        kind: 'blocked',
-        code: 'SYSCTL_CONFLICT',
-        reason: expect.stringContaining(`${reason}, but ${file}`) as string,
-      });
-    }
-  });
-
-  it('leaves out what the kernel does not have, unless it is needed', async () => {
-    const made = host({}, '');
-    const optional = { key: 'kernel.keys.root_maxkeys', value: '1' };
-
-    expect((await changesOn(made, step(optional)))[0]?.after).not.toContain('root_maxkeys');
-    expect((await changesOn(made, step({ ...optional, isOwn: true })))[0]?.after).toContain('root_maxkeys = 1');
-  });
-
-  it.each([
-    ['net.ipv4.ip_forward', '/proc/sys/net/ipv4/ip_forward'],
-    ['net.ipv4.conf.eth0/1.rp_filter', '/proc/sys/net/ipv4/conf/eth0.1/rp_filter'],
-  ])('finds %s at %s', (key, found) => {
-    expect(procPath(key)).toBe(found);
-  });
-
-  it.each([
-    ['30000-32767', true],
-    ['1,30000-32768', true],
-    ['30001-32767', false],
-    ['', false],
-  ])('sees whether %j covers the range of NodePorts: %s', (list, covers) => {
-    expect(coversPorts(list, '30000-32767')).toBe(covers);
-  });
-});
 
 describe('kernelModulesStep with modules of the user', () => {
   it('loads what is missing, and names what is loaded for the next boot, but not what is built in', async () => {
@@ -372,6 +257,7 @@ describe('timeServersStep', () => {
     servers: ['a', 'b'],
     chrony,
     install: () => [installAction(dnf, 'c1', ['chrony'])],
+    isClockOff: false,
   });
 
   function host(has: 'chrony' | 'timesyncd' | 'neither'): FakeHost {
@@ -405,8 +291,23 @@ describe('timeServersStep', () => {
     expect(made.text(path)).toContain(text);
   });
 
+  it.each<['chrony' | 'timesyncd', string]>([
+    ['chrony', 'chronyc waitsync'],
+    ['timesyncd', 'timedatectl show-timesync'],
+  ])('with %s waits until a clock that is off is set', async (has, command) => {
+    const input = { id: 't', servers: ['a', 'b'], chrony, install: undefined };
+    const lastOf = async (isClockOff: boolean) =>
+      (await changesOn(host(has), timeServersStep({ ...input, isClockOff })))[0]?.actions.at(-1);
+
+    expect(await lastOf(false)).toMatchObject({ kind: 'service', do: 'restart' });
+    expect(await lastOf(true)).toMatchObject({
+      kind: 'run',
+      argv: ['/bin/sh', '-c', expect.stringContaining(command), 'sh', 'a', 'b'],
+    });
+  });
+
   it('refuses a host on which nothing can keep the time', async () => {
-    const alone = timeServersStep({ id: 't', servers: ['a'], chrony, install: undefined });
+    const alone = timeServersStep({ id: 't', servers: ['a'], chrony, install: undefined, isClockOff: false });
     expect(await planOn(host('neither'), alone)).toMatchObject({ code: 'NO_TIME_SERVICE' });
   });
 });

@@ -12,6 +12,7 @@ export interface KernelFeature {
 
 const fileSystems = fileQuery('/proc/filesystems');
 const bridgeSysctl = fileQuery('/proc/sys/net/bridge/bridge-nf-call-iptables');
+const conntrackSysctl = fileQuery('/proc/sys/net/netfilter/nf_conntrack_max', { content: false });
 const loadedModules = fileQuery('/proc/modules');
 
 export const kubernetesFeatures: readonly KernelFeature[] = [
@@ -20,6 +21,7 @@ export const kubernetesFeatures: readonly KernelFeature[] = [
     isPresent: hasOverlay,
   },
   { module: 'br_netfilter', isPresent: hasBridgeFilter },
+  { module: 'nf_conntrack', isPresent: (seen) => seen(conntrackSysctl).state === 'present' },
 ];
 
 function hasOverlay(seen: Answers): boolean {
@@ -57,7 +59,14 @@ export function kernelModulesStep(id: string, path: string, features: readonly K
   const file = fileQuery(path);
   return {
     id,
-    observe: [file, fileSystems, bridgeSysctl, loadedModules, ...features.flatMap(({ observe }) => observe ?? [])],
+    observe: [
+      file,
+      fileSystems,
+      bridgeSysctl,
+      conntrackSysctl,
+      loadedModules,
+      ...features.flatMap(({ observe }) => observe ?? []),
+    ],
     plan(seen) {
       const modules = seen(loadedModules);
       const fileSeen = seen(file);

@@ -239,6 +239,31 @@ describe('restoreStep on the rest', () => {
     expect(host.text(refcnt) === undefined ? [] : ['br_netfilter']).toEqual(left);
   });
 
+  it.each<[string, string, string[]]>([
+    [
+      'with those that it loaded later',
+      '2',
+      ['unload module ip_vs-sh', 'unload module ip_vs_rr', 'unload module ip_vs'],
+    ],
+    [
+      'but not where something else uses it too',
+      '3',
+      ['unload module ip_vs-sh', 'unload module ip_vs_rr', 'keep module ip_vs: it is in use'],
+    ],
+  ])('unloads a module that others use, %s', async (_name, uses, summaries) => {
+    const host = createFakeHost('n1');
+    host.on('rmmod', ([, module = '']) => (host.files.delete(`/sys/module/${module.replace('-', '_')}/refcnt`), ''));
+    for (const module of ['ip_vs', 'ip_vs_rr', 'ip_vs-sh'])
+      await act(host, { kind: 'record', thing: { kind: 'module', module } });
+    host.write('/sys/module/ip_vs/refcnt', uses);
+    for (const name of ['ip_vs_rr', 'ip_vs_sh']) {
+      host.write(`/sys/module/${name}/refcnt`, '0');
+      host.write(`/sys/module/ip_vs/holders/${name}`, '');
+    }
+
+    expect(await restoreOn(host)).toEqual(summaries);
+  });
+
   it('turns swap on again', async () => {
     const on = 'Filename Type Size Used Priority\n/swap.img file 1 0 -2\n';
     const host = createFakeHost('n1', { files: { '/proc/swaps': on } });

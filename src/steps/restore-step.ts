@@ -54,7 +54,7 @@ export function restoreStep(id: string, input: RestoreStepInput): Step {
         );
       const list = answer.value.entries.map((entry): Change => {
         const forget: Action = { kind: 'forget', entry: entry.id };
-        const change = planEntry(entry, input, () => {
+        const change = planEntry(entry, answer.value.entries, input, () => {
           const text = texts.find(({ file }) => fileEntryId(file.path) === entry.id);
           return text === undefined ? undefined : undoPart(text, seen);
         });
@@ -65,7 +65,12 @@ export function restoreStep(id: string, input: RestoreStepInput): Step {
   };
 }
 
-function planEntry(entry: RecordEntry, input: RestoreStepInput, part: () => Part | undefined): Change {
+function planEntry(
+  entry: RecordEntry,
+  all: readonly RecordEntry[],
+  input: RestoreStepInput,
+  part: () => Part | undefined,
+): Change {
   switch (entry.kind) {
     case 'file':
       return planFile(entry, part());
@@ -74,7 +79,7 @@ function planEntry(entry: RecordEntry, input: RestoreStepInput, part: () => Part
     case 'unit':
       return planUnit(entry);
     case 'module':
-      return planModule(entry);
+      return planModule(entry, all);
     case 'swap':
       return planSwap(entry);
     case 'packages':
@@ -194,15 +199,24 @@ function isActive(activity: string): boolean {
 }
 
 /** Never by force, and this one module alone: modprobe -r would take what it needs along, which others may count on. */
-function planModule({ module, uses }: ModuleEntry): Change {
+function planModule(entry: ModuleEntry, all: readonly RecordEntry[]): Change {
+  const { module, uses } = entry;
   if (uses === undefined) return { summary: `module ${module} is not loaded`, actions: [] };
-  if (uses > 0) return { summary: `keep module ${module}: it is in use`, actions: [] };
+  if (!isUnused(entry, all)) return { summary: `keep module ${module}: it is in use`, actions: [] };
   // Somebody may have begun to use it meanwhile: then it stays, as it would have.
   const argv = ['rmmod', module];
   return {
     summary: `unload module ${module}`,
     actions: [{ kind: 'run', argv, timeoutSeconds: 20, okExitCodes: [0, 1] }],
   };
+}
+
+/** Nothing uses it but modules that are unloaded before it, because they were loaded after it. */
+function isUnused({ order, uses = 0, holders }: ModuleEntry, all: readonly RecordEntry[]): boolean {
+  const going = all.filter(
+    (other): other is ModuleEntry => other.kind === 'module' && other.order > order && isUnused(other, all),
+  );
+  return uses === holders.filter((name) => going.some(({ module }) => module.replaceAll('-', '_') === name)).length;
 }
 
 function planSwap({ devices }: SwapEntry): Change {

@@ -131,7 +131,7 @@ describe('serviceStep', () => {
 });
 
 describe('sysctlStep', () => {
-  const path = '/etc/sysctl.d/90-installer.conf';
+  const path = '/etc/sysctl.d/zz-installer.conf';
   const settings: readonly SysctlSetting[] = [
     { key: 'net.ipv4.ip_forward', value: '1', isRequired: true },
     { key: 'vm.max_map_count', value: '262144', raiseOnly: true },
@@ -144,7 +144,7 @@ describe('sysctlStep', () => {
     const made = createFakeHost('n1', { files: { '/proc/sys/vm/max_map_count': maps } });
     if (forward !== undefined) made.write('/proc/sys/net/ipv4/ip_forward', forward);
     if (file !== undefined) made.write(path, file);
-    made.on('/bin/sh -c grep -Hs', elsewhere);
+    made.on('/bin/sh -c set --', elsewhere);
     return made;
   }
 
@@ -206,11 +206,12 @@ describe('kernelModulesStep', () => {
   const path = '/etc/modules-load.d/installer.conf';
   const step = kernelModulesStep('kernel-modules', path, kubernetesFeatures);
   const bridge = '/proc/sys/net/bridge/bridge-nf-call-iptables';
+  const conntrack = '/proc/sys/net/netfilter/nf_conntrack_max';
 
   /** `modprobe` loads. */
   function host(files: Readonly<Record<string, string>>): FakeHost {
     const made = createFakeHost('n1', {
-      files: { '/proc/filesystems': 'nodev\ttmpfs\n\text4\n', '/proc/modules': '', ...files },
+      files: { '/proc/filesystems': 'nodev\ttmpfs\n\text4\n', '/proc/modules': '', [conntrack]: '1', ...files },
     });
     made.on('modprobe', ([, module = '']) => {
       made.write('/proc/modules', `${made.text('/proc/modules') ?? ''}${module} 16384 0 - Live 0x0\n`);
@@ -251,6 +252,20 @@ describe('kernelModulesStep', () => {
 
     expect(await converge(made, step)).toEqual(summaries);
     expect(made.text(path)).toBe(content);
+  });
+
+  it('loads conntrack', async () => {
+    const made = host({ ...overlay, [bridge]: '1' });
+    made.files.delete(conntrack);
+    made.on('modprobe nf_conntrack', () => {
+      made.write('/proc/modules', 'nf_conntrack 1 0 - Live 0x0\n');
+      made.write(conntrack, '1\n');
+      return '';
+    });
+
+    expect(await converge(made, step)).toEqual(['load kernel modules nf_conntrack']);
+    expect(made.text(path)).toBe('nf_conntrack\n');
+    expect(made.record.ids()).toContain('module:nf_conntrack');
   });
 
   it('does not take a file system of a similar name for overlay', async () => {

@@ -21,16 +21,22 @@ interface Row {
   readonly wanted: string;
   /** Set elsewhere by somebody else, and left so. */
   readonly keptFrom?: string;
+  /** Set elsewhere to what cannot stay; our file is read later. */
+  readonly over?: Elsewhere;
 }
 
-/** Makes kernel parameters hold now and after a reboot, through one file of ours. */
-export function sysctlStep(id: string, path: string, settings: readonly SysctlSetting[]): Step {
+/**
+ * Makes kernel parameters hold now and after a reboot, through one file of ours. `formerPath` is where that was in earlier versions:
+ * it is taken away, unless it holds something that is not among the settings any more.
+ */
+export function sysctlStep(id: string, path: string, settings: readonly SysctlSetting[], formerPath = ''): Step {
   const file = fileQuery(path);
+  const former = formerPath === '' ? undefined : fileQuery(formerPath);
   // One program reads them all: `PATH:value`, a line each, and no line for what is not there.
   const values = commandQuery(['grep', '-sH', '', ...settings.map(({ key }) => procPath(key))]);
   return {
     id,
-    observe: [file, elsewhere, values],
+    observe: [file, elsewhere, values, ...(former === undefined ? [] : [former])],
     plan(seen) {
       const fileSeen = seen(file);
       const others = seen(elsewhere);
@@ -41,32 +47,52 @@ export function sysctlStep(id: string, path: string, settings: readonly SysctlSe
         return unreadable('/proc/sys', valuesSeen.state === 'unknown' ? valuesSeen.reason : 'there is no grep');
       const running = parseValues(valuesSeen.value.stdout);
       const content = fileSeen.state === 'present' ? (fileSeen.value.content ?? '') : '';
-      const foreign = parseElsewhere(others.state === 'present' ? others.value.stdout : '', path);
+      const formerSeen = former && seen(former);
+      const formerText = formerSeen?.state === 'present' ? (formerSeen.value.content ?? '') : '';
+      const isReplaced = isReplacedBy(formerText, settings);
+      const foreign = parseElsewhere(
+        others.state === 'present' ? others.value.stdout : '',
+        isReplaced ? [path, formerPath] : [path],
+      );
       const rows: Row[] = [];
       for (const setting of settings) {
         const current = running.get(procPath(setting.key));
         // A kernel without it needs no tuning of it.
         if (current === undefined && setting.isRequired !== true && setting.isOwn !== true) continue;
         const other = foreign.get(setting.key);
-        const wanted = wantedValue(setting, current, parseSetting(content, setting.key));
+        const inFile = [content, ...(isReplaced ? [formerText] : [])].map((text) => parseSetting(text, setting.key));
+        const wanted = wantedValue(setting, current, inFile);
         if (other === undefined || isEnough(setting, other.value, wanted)) rows.push({ setting, current, wanted });
         else if (!isFirm(setting))
           rows.push({ setting, current, wanted: current ?? other.value, keptFrom: other.file });
         else if (isReadLater(other.file, path)) {
           const { reason, remedy } = conflict(setting, other);
           return blocked('SYSCTL_CONFLICT', reason, remedy);
-        } else rows.push({ setting, current, wanted });
+        } else rows.push({ setting, current, wanted, over: other });
       }
-      return planRows(path, fileSeen.state === 'present' ? content : undefined, rows);
+      return planRows(
+        path,
+        fileSeen.state === 'present' ? content : undefined,
+        rows,
+        isReplaced ? formerPath : undefined,
+      );
     },
   };
 }
 
-function planRows(path: string, before: string | undefined, rows: readonly Row[]): StepPlan {
+function planRows(
+  path: string,
+  before: string | undefined,
+  rows: readonly Row[],
+  former: string | undefined,
+): StepPlan {
   const after = renderSysctlFile(rows);
   const wrong = rows.filter(({ current, wanted }) => current !== wanted);
-  if (wrong.length === 0 && after === before) return noChanges;
-  const shown = wrong.map(({ setting, current, wanted }) => `${setting.key} ${current ?? 'unset'} -> ${wanted}`);
+  if (wrong.length === 0 && after === before && former === undefined) return noChanges;
+  const shown = wrong.map(
+    ({ setting, current, wanted, over }) =>
+      `${setting.key} ${current ?? 'unset'} -> ${wanted}${over === undefined ? '' : ` (over ${over.file})`}`,
+  );
   const kept = rows.flatMap(({ setting, current, keptFrom }) =>
     keptFrom === undefined ? [] : [`${setting.key} stays ${current ?? 'unset'} (${keptFrom})`],
   );
@@ -86,6 +112,7 @@ function planRows(path: string, before: string | undefined, rows: readonly Row[]
             } as const,
           ]),
       { kind: 'write-file', path, content: after, mode: '644', record: {} },
+      ...(former === undefined ? [] : [{ kind: 'remove', path: former, record: {} } as const]),
     ],
   });
 }
@@ -96,13 +123,17 @@ export function procPath(key: string): string {
 }
 
 /** A limit stays where it is higher already, whether the kernel or our file of an earlier run says so. */
-function wantedValue(setting: SysctlSetting, current: string | undefined, inFile: string | undefined): string {
+function wantedValue(
+  setting: SysctlSetting,
+  current: string | undefined,
+  inFile: readonly (string | undefined)[],
+): string {
   if (setting.addsPorts === true) {
     if (current === undefined || current === '') return setting.value;
     return coversPorts(current, setting.value) ? current : `${current},${setting.value}`;
   }
   if (setting.raiseOnly !== true) return setting.value;
-  const known = [setting.value, current, inFile].map(Number).filter(Number.isFinite);
+  const known = [setting.value, current, ...inFile].map(Number).filter(Number.isFinite);
   return String(Math.max(...known));
 }
 
@@ -135,10 +166,10 @@ interface Elsewhere {
 }
 
 /** By key; of several files the one that is read last. */
-function parseElsewhere(text: string, ownPath: string): Map<string, Elsewhere> {
+function parseElsewhere(text: string, ownPaths: readonly string[]): Map<string, Elsewhere> {
   const found = text.split('\n').flatMap((line): [string, Elsewhere][] => {
     const match = /^(\/[^:]+):\s*-?([^=#;\s]+)\s*=\s*(.*)$/.exec(line);
-    if (match?.[1] === undefined || match[2] === undefined || match[1] === ownPath) return [];
+    if (match?.[1] === undefined || match[2] === undefined || ownPaths.includes(match[1])) return [];
     // `net/ipv4/ip_forward` is the same name; only where a slash comes first do slashes part it.
     const key = /^[^.]*\//.test(match[2])
       ? match[2].replaceAll(/[./]/g, (mark) => (mark === '.' ? '/' : '.'))
@@ -148,7 +179,7 @@ function parseElsewhere(text: string, ownPath: string): Map<string, Elsewhere> {
   return new Map(found.toSorted(([, a], [, b]) => (isReadLater(a.file, b.file) ? 1 : -1)));
 }
 
-/** Files of sysctl.d are read by name, and sysctl.conf behind all of them (procps) or as 99-sysctl.conf (systemd). */
+/** Files of sysctl.d are read by name, whatever their folder; at boot systemd reads sysctl.conf as 99-sysctl.conf, a link to it. */
 function isReadLater(file: string, than: string): boolean {
   const name = (path: string): string =>
     path === '/etc/sysctl.conf' ? '99-sysctl.conf' : path.slice(path.lastIndexOf('/') + 1);
@@ -164,11 +195,22 @@ function parseSetting(content: string, key: string): string | undefined {
   return line?.slice(line.indexOf('=') + 1).trim();
 }
 
+const fileHead = '# Written by the installer for Kubernetes; installer reset and restore-host take it away.\n';
+
 function renderSysctlFile(rows: readonly Row[]): string {
-  const lines = rows.map(({ setting, wanted, keptFrom }) =>
-    keptFrom === undefined ? `${setting.key} = ${wanted}\n` : `# ${setting.key} stays as ${keptFrom} sets it\n`,
-  );
-  return `# Written by the installer for Kubernetes; installer reset and restore-host take it away.\n${lines.join('')}`;
+  const lines = rows.map(({ setting, wanted, keptFrom, over }) => {
+    if (keptFrom !== undefined) return `# ${setting.key} stays as ${keptFrom} sets it\n`;
+    const note = over === undefined ? '' : `# ${over.file} sets ${over.value}\n`;
+    return `${note}${setting.key} = ${wanted}\n`;
+  });
+  return `${fileHead}${lines.join('')}`;
+}
+
+/** The file is the installer's, and all that it sets stands in the new one, too. */
+function isReplacedBy(content: string, settings: readonly SysctlSetting[]): boolean {
+  const keys = new Set(settings.map(({ key }) => key));
+  const lines = content.split('\n').filter((line) => line.trim() !== '' && !line.startsWith('#'));
+  return content.startsWith(fileHead) && lines.every((line) => keys.has(line.split('=')[0]?.trim() ?? ''));
 }
 
 export interface SysctlConflict {
@@ -177,17 +219,17 @@ export interface SysctlConflict {
   readonly remedy: string;
 }
 
-/** What would undo settings that must hold, by the text of the other files; `path` is our own. */
+/** What would undo settings that must hold, by the text of the other files; `paths` are our own, the one in force first. */
 export function sysctlConflicts(
   settings: readonly SysctlSetting[],
   elsewhereText: string,
-  path: string,
+  paths: readonly [string, ...string[]],
 ): SysctlConflict[] {
-  const foreign = parseElsewhere(elsewhereText, path);
+  const foreign = parseElsewhere(elsewhereText, paths);
   return settings.filter(isFirm).flatMap((setting) => {
     const other = foreign.get(setting.key);
     const isHarmless =
-      other === undefined || isEnough(setting, other.value, setting.value) || !isReadLater(other.file, path);
+      other === undefined || isEnough(setting, other.value, setting.value) || !isReadLater(other.file, paths[0]);
     return isHarmless ? [] : [conflict(setting, other)];
   });
 }

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { commentSwapEntries, restoreSwapEntries } from './fstab.ts';
+import { commentSwapEntries, restoreSwapEntries } from '../ops/fstab.ts';
 import { editHostsBlock } from './hosts-block.ts';
 
 describe('editHostsBlock', () => {

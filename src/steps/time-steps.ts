@@ -1,6 +1,7 @@
 import { blocked, changes, noChanges, type Change, type Step } from '../engine/step.ts';
 import type { Action } from '../ops/action.ts';
 import { commandQuery, fileQuery, serviceQuery, type FileSeen, type Seen, type ServiceSeen } from '../ops/query.ts';
+import { timeServersFiles, timeServersHead } from '../ops/time-query.ts';
 import { toolsQuery } from '../ops/tools-query.ts';
 import { customStep } from './edit-step.ts';
 
@@ -45,10 +46,12 @@ export interface TimeServersInput {
   readonly chrony: { readonly unit: string; readonly config: string };
   /** Installs chrony; absent where nobody knows how. */
   readonly install: (() => readonly Action[]) | undefined;
+  /** The clock is off: the step ends when a server has set it, or as an error. */
+  readonly isClockOff: boolean;
 }
 
 const timesyncd = 'systemd-timesyncd.service';
-const timesyncdDropIn = '/etc/systemd/timesyncd.conf.d/90-installer.conf';
+const timesyncdDropIn = timeServersFiles.timesyncd;
 
 /** Where the time comes from: chrony where it is there, else systemd-timesyncd, else a chrony that is installed. */
 export function timeServersStep(input: TimeServersInput): Step {
@@ -69,6 +72,7 @@ export function timeServersStep(input: TimeServersInput): Step {
         content: `${head}[Time]\nNTP=${input.servers.join(' ')}\n`,
         before: textOf(seen(dropIn)),
         first: [],
+        last: input.isClockOff ? [untilSet(setByTimesyncd, input.servers)] : [],
       });
     if (!hasChrony && input.install === undefined)
       return blocked(
@@ -84,11 +88,23 @@ export function timeServersStep(input: TimeServersInput): Step {
       content: renderChrony(input.servers),
       before: textOf(seen(config)),
       first: hasChrony || input.install === undefined ? [] : input.install(),
+      last: input.isClockOff ? [untilSet(setByChrony, input.servers)] : [],
     });
   });
 }
 
-const head = '# Written by the installer; installer reset and restore-host put back what was here before.\n';
+const head = timeServersHead;
+
+/** Less than a second is left to correct; both services step the clock once they have heard a server. */
+const setByChrony = 'chronyc waitsync 1 1 >/dev/null';
+const setByTimesyncd = 'timedatectl show-timesync -p NTPMessage | grep -q =';
+
+/** A cluster that is made while a clock is off fails by certificates that are not valid yet. */
+function untilSet(isSet: string, servers: readonly string[]): Action {
+  const script = `i=0; while [ $i -lt 30 ]; do ! ${isSet} || exit 0; i=$((i + 1)); sleep 1; done
+echo "the clock is off, and none of $* has set it within 30 s: see whether they answer (UDP 123)" >&2; exit 1`;
+  return { kind: 'run', argv: ['/bin/sh', '-c', script, 'sh', ...servers], timeoutSeconds: 60 };
+}
 
 /** chrony.conf(5): steps the clock in the first three updates only, as the files of the distributions do. */
 function renderChrony(servers: readonly string[]): string {
@@ -108,9 +124,10 @@ interface TimePlan {
   readonly content: string;
   readonly before: string | undefined;
   readonly first: readonly Action[];
+  readonly last: readonly Action[];
 }
 
-function plan({ unit, service, path, content, before, first }: TimePlan): ReturnType<Step['plan']> {
+function plan({ unit, service, path, content, before, first, last }: TimePlan): ReturnType<Step['plan']> {
   const list: Change[] = [];
   if (first.length > 0 || before !== content)
     list.push({
@@ -121,6 +138,7 @@ function plan({ unit, service, path, content, before, first }: TimePlan): Return
         ...first,
         { kind: 'write-file', path, content, mode: '644', record: { after: [['systemctl', 'try-restart', unit]] } },
         { kind: 'service', unit, do: 'restart' },
+        ...last,
       ],
     });
   // A clock that nobody may set (a container) leaves the service inactive; that it starts at boot is what counts then. Not every

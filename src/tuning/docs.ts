@@ -1,3 +1,4 @@
+import { distros } from '../hosts/distros/index.ts';
 import type { Tuning } from './tuning.ts';
 
 const introduction = `# Tuning
@@ -44,7 +45,34 @@ They are made in this order. A setting is a field below \`spec.hostSettings\` of
 
 /** The text of docs/tuning.md: the same for the same changes. */
 export function renderTuningDocs(tunings: readonly Tuning[]): string {
-  return [introduction, ...tunings.map(renderTuning)].join('\n');
+  return [introduction, ...tunings.map(renderTuning), renderDistros()].join('\n');
+}
+
+/** What the records of src/hosts/distros say. */
+function renderDistros(): string {
+  const rows = distros.map((distro) => {
+    const { name, ids, releases, packageManagers, chrony, upgradeUnits, quirks } = distro;
+    const cells = [
+      name,
+      ids.map((id) => `\`${id}\``).join(', '),
+      releases.length === 0 ? 'any' : `${releases.join(', ')} or later`,
+      packageManagers.join(', ') || 'none',
+      `${chrony.unit}, ${chrony.config}`,
+      upgradeUnits.join(', '),
+      quirks.join(' '),
+    ];
+    return `| ${cells.join(' | ')} |`;
+  });
+  return [
+    '## Distributions',
+    '',
+    'What is known of each, by its ID in /etc/os-release, or else by ID_LIKE. Others are prepared with the package manager that is there.',
+    '',
+    '| Distribution | ID | Releases | Package manager | chrony | Upgrades by itself | To know |',
+    '| --- | --- | --- | --- | --- | --- | --- |',
+    ...rows,
+    '',
+  ].join('\n');
 }
 
 function renderTuning(tuning: Tuning): string {

@@ -1,5 +1,6 @@
 import { isIPv6 } from 'node:net';
 import type { Cluster } from '../kubernetes/cluster.ts';
+import { neededModules } from '../kubernetes/kernel-modules.ts';
 import { fileQuery } from '../ops/query.ts';
 import { changes, noChanges } from '../engine/step.ts';
 import { customStep } from '../steps/edit-step.ts';
@@ -12,18 +13,25 @@ export const kernelModules: Tuning = {
   id: 'kernel-modules',
   title: 'Kernel modules',
   setting: 'modules',
-  byDefault: 'overlay and br_netfilter, where they are modules and not built in',
+  byDefault:
+    'overlay, br_netfilter and nf_conntrack, ip_vs and its schedulers (rr, wrr, sh) where spec.kubernetes.kubeProxy.mode is ipvs, and nf_conntrack_ipv4 before Linux 4.19; where they are modules and not built in',
   change: 'loads modules, and names them in /etc/modules-load.d/installer.conf for the next boot',
-  why: 'containerd lays images over each other with overlay, and bridged traffic of pods meets iptables through br_netfilter',
-  source: 'Kubernetes, "Container runtimes", forwarding IPv4 and letting iptables see bridged traffic',
+  why: 'containerd lays images over each other with overlay, bridged traffic of pods meets iptables through br_netfilter, and kube-proxy reads the limits of conntrack and needs the modules of its mode',
+  source:
+    'Kubernetes, "Container runtimes", forwarding IPv4 and letting iptables see bridged traffic; host requirements of the guides, kernel-modules',
   undo: `${removed}; each module that was loaded is unloaded by itself (rmmod), and stays where something uses it`,
-  steps(_, cluster) {
-    const features = [...kubernetesFeatures, ...moduleFeatures(settingsOf(cluster).modules)];
+  steps(member, cluster) {
+    const names = new Set([...neededModules(member, cluster), ...settingsOf(cluster).modules]);
+    const known = kubernetesFeatures.map(({ module }) => module);
+    const others = [...names].filter((name) => !known.includes(name.replaceAll('-', '_')));
+    const features = [...kubernetesFeatures, ...moduleFeatures(others)];
     return [kernelModulesStep('kernel-modules', '/etc/modules-load.d/installer.conf', features)];
   },
 };
 
-export const sysctlFile = '/etc/sysctl.d/90-installer.conf';
+/** Behind what others number; the file of earlier versions, in front of 99-sysctl.conf, is taken away. */
+export const sysctlFile = '/etc/sysctl.d/zz-installer.conf';
+export const formerSysctlFile = '/etc/sysctl.d/90-installer.conf';
 
 export const kernelParameters: Tuning = {
   id: 'kernel-parameters',
@@ -32,12 +40,12 @@ export const kernelParameters: Tuning = {
   byDefault:
     'net.ipv4.ip_forward = 1 (net.ipv6.conf.all.forwarding = 1 with IPv6 pods) and net.bridge.bridge-nf-call-{iptables,ip6tables} = 1; at least 8192 fs.inotify.max_user_instances, 524288 fs.inotify.max_user_watches, 262144 vm.max_map_count, 1000000 kernel.keys.root_maxkeys, 25000000 kernel.keys.root_maxbytes; vm.overcommit_memory = 1, vm.panic_on_oom = 0, kernel.panic = 10, kernel.panic_on_oops = 1, net.ipv4.tcp_mtu_probing = 1; the NodePort range in net.ipv4.ip_local_reserved_ports',
   change:
-    'writes /etc/sysctl.d/90-installer.conf and sets the values; limits are only raised, a value that another file of the host sets stays (the file says so), and where that would break Kubernetes the run ends with an error',
+    'writes /etc/sysctl.d/zz-installer.conf and sets the values; limits are only raised, and a value that another file of the host sets stays (the file says so). What Kubernetes cannot do without, and what the cluster file asks for, is set over the other file, which the plan and the file name; a file that is read even later is an error. `sysctl --system` by hand reads /etc/sysctl.conf last of all: at the next boot ours counts again',
   why: 'pods are routed by the host; kubelet refuses hosts that differ where protectKernelDefaults is on; busy nodes run out of inotify instances and of maps; connections to NodePorts fail where the kernel gives such a port away',
   source:
     'Kubernetes, "Container runtimes"; kubelet, setupKernelTunables; host requirements of the guides, "Tuning that the guides ask for"',
   undo: `${removed}, and each value is set to what it was before, unless somebody set it anew`,
-  steps: (_, cluster) => [sysctlStep('kernel-parameters', sysctlFile, kernelSettings(cluster))],
+  steps: (_, cluster) => [sysctlStep('kernel-parameters', sysctlFile, kernelSettings(cluster), formerSysctlFile)],
 };
 
 export const transparentHugepages: Tuning = {
@@ -75,6 +83,10 @@ export const transparentHugepages: Tuning = {
         });
       }),
     ];
+  },
+  becomes(_, cluster) {
+    const wanted = settingsOf(cluster).transparentHugepages;
+    return wanted === undefined ? [] : [{ setting: 'transparentHugepages', facts: { transparentHugepages: wanted } }];
   },
 };
 

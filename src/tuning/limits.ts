@@ -5,6 +5,15 @@ const limitsFile = '/etc/security/limits.d/90-installer.conf';
 const systemdFile = '/etc/systemd/system.conf.d/90-installer.conf';
 const journalFile = '/etc/systemd/journald.conf.d/90-installer.conf';
 
+/** A share is one of the pids of the kernel, of which none has fewer than these. */
+const fewestPids = 32_768;
+
+/** At least so many tasks: `infinity`, a number or a percentage. */
+function tasksOf(text: string): number {
+  if (text === 'infinity') return Number.POSITIVE_INFINITY;
+  return text.endsWith('%') ? (Number(text.slice(0, -1)) / 100) * fewestPids : Number(text);
+}
+
 /** systemd reads its own configuration again; units go on. */
 const reexec = ['systemctl', 'daemon-reexec'] as const;
 const restartJournal = ['systemctl', 'try-restart', 'systemd-journald.service'] as const;
@@ -31,6 +40,8 @@ export const loginLimits: Tuning = {
     const content = `${fileHead}${lines.join('')}`;
     return [fileStep({ id: 'login-limits', path: limitsFile, content, mode: '644', record: {} })];
   },
+  becomes: (_, cluster) =>
+    settingsOf(cluster).coreDumps === 'leave' ? [] : [{ setting: 'coreDumps', facts: { coreLimit: '0' } }],
 };
 
 export const systemdDefaults: Tuning = {
@@ -60,6 +71,10 @@ export const systemdDefaults: Tuning = {
         then: [{ kind: 'run', argv: reexec, timeoutSeconds: 60 }],
       }),
     ];
+  },
+  becomes(_, cluster) {
+    const { defaultTasksMax: text } = settingsOf(cluster);
+    return text === undefined ? [] : [{ setting: 'defaultTasksMax', facts: { defaultTasksMax: tasksOf(text) } }];
   },
 };
 

@@ -38,6 +38,8 @@ export const hostname: Tuning = {
   source: 'host requirements of the guides, hostname-valid and hostname-unique',
   undo: `${putBack}, and the kernel gets the name that it had`,
   steps: ({ config }, cluster) => (settingsOf(cluster).manageHostname ? [hostnameStep(config.name)] : []),
+  becomes: ({ config }, cluster) =>
+    settingsOf(cluster).manageHostname ? [{ setting: 'manageHostname', facts: { hostname: config.name } }] : [],
 };
 
 function hostLines(cluster: Cluster): string[] {

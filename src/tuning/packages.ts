@@ -84,6 +84,13 @@ export const unattendedUpgrades: Tuning = {
       }),
     ];
   },
+  becomes(member, cluster) {
+    const what = member.facts.automaticUpgrades;
+    if (what === undefined || settingsOf(cluster).unattendedUpgrades === 'leave') return [];
+    const isStopped =
+      (distroOf(member)?.upgradeUnits ?? []).includes(what) || packageManagerOf(member)?.name === 'apt-get';
+    return isStopped ? [{ setting: 'unattendedUpgrades', facts: { automaticUpgrades: undefined } }] : [];
+  },
 };
 
 function noManager(id: string, { facts }: Member): Step {

@@ -1,6 +1,7 @@
 import { interfaceOf, type Cluster, type Member } from '../kubernetes/cluster.ts';
 import { portsOf } from '../kubernetes/firewall-ports.ts';
 import { firewallUnits, openPortsSteps, ufwOffStep, type OpenPortsInput } from '../steps/firewall-steps.ts';
+import { unloadProfilesStep } from '../steps/apparmor-step.ts';
 import { selinuxStep } from '../steps/selinux-step.ts';
 import { unitsOffStep } from '../steps/unit-off-step.ts';
 import { settingsOf, type Tuning } from './tuning.ts';
@@ -46,6 +47,8 @@ export const selinux: Tuning = {
     const mode = settingsOf(cluster).selinux;
     return mode === 'leave' ? [] : [selinuxStep('selinux', mode)];
   },
+  becomes: (_, cluster) =>
+    settingsOf(cluster).selinux === 'leave' ? [] : [{ setting: 'selinux', facts: { selinuxEnforcing: false } }],
 };
 
 export const apparmor: Tuning = {
@@ -53,10 +56,15 @@ export const apparmor: Tuning = {
   title: 'AppArmor',
   setting: 'apparmor',
   byDefault: '`leave`',
-  change: 'stops the service and does not start it at boot; profiles that the kernel has loaded stay until then',
+  change:
+    'stops the service and does not start it at boot, unloads the profiles that the kernel has loaded, and has containerd use none (disable_apparmor). The kernel command line is never changed: where apparmor=0 has to stand there, that is yours to do',
   why: 'on UOS, containerd 1.6.4 and later start no container while AppArmor is on',
   source: 'host requirements of the guides, apparmor-uos',
-  undo: 'the service is enabled and started again if it was',
+  undo: 'the service is enabled and started again if it was, and loads the profiles of its files; those of other programs are loaded by them',
   steps: (_, cluster) =>
-    settingsOf(cluster).apparmor === 'leave' ? [] : [unitsOffStep('apparmor', ['apparmor.service'])],
+    settingsOf(cluster).apparmor === 'leave'
+      ? []
+      : [unitsOffStep('apparmor', ['apparmor.service']), unloadProfilesStep('apparmor-profiles')],
+  becomes: (_, cluster) =>
+    settingsOf(cluster).apparmor === 'leave' ? [] : [{ setting: 'apparmor', facts: { apparmorProfiles: 0 } }],
 };

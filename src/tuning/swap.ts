@@ -1,7 +1,8 @@
 import { blocked, changes, noChanges, type Change, type Step } from '../engine/step.ts';
-import { commandQuery, fileQuery } from '../ops/query.ts';
+import { fileQuery } from '../ops/query.ts';
+import { parseSwapUnits, swapServices, swapUnitsQuery } from '../ops/swap-query.ts';
 import { customStep, editStep } from '../steps/edit-step.ts';
-import { commentSwapEntries } from '../steps/fstab.ts';
+import { commentSwapEntries } from '../ops/fstab.ts';
 import { unitsOffStep } from '../steps/unit-off-step.ts';
 import { settingsOf, type Tuning } from './tuning.ts';
 
@@ -30,43 +31,30 @@ export const swapOff: Tuning = {
             edit: (content) => commentSwapEntries(content),
           }),
         ],
+  becomes: (_, cluster) =>
+    settingsOf(cluster).swap === 'leave'
+      ? []
+      : [{ setting: 'swap', facts: { swaps: [], swapEntries: [], swapUnits: [] } }],
 };
-
-/** Debian and openSUSE (zram-tools, systemd-zram-service), Ubuntu, and Debian on small boards. */
-const swapServices = ['zramswap.service', 'zram-config.service', 'dphys-swapfile.service'] as const;
-
-/**
- * State and name of each swap unit that has a file, but those that come of /etc/fstab: `generated dev-zram0.swap`. Looked for in the
- * folders of systemd, because its own list takes a second: it reads every unit there is.
- */
-const findSwapUnits = `d=systemd/system
-for f in /etc/$d/*.swap /run/$d/*.swap /run/systemd/generator*/*.swap /usr/local/lib/$d/*.swap /usr/lib/$d/*.swap /lib/$d/*.swap; do
-if [ -e "$f" ] && ! grep -q '^SourcePath=/etc/fstab' "$f"; then printf '%s\\n' "\${f##*/}"; fi
-done | sort -u | while read -r u; do
-printf '%s %s\\n' "$(systemctl show -p UnitFileState "$u" | sed 's/^UnitFileState=//')" "$u"
-done`;
-const swapUnits = commandQuery(['/bin/sh', '-c', findSwapUnits]);
 
 /** Swap units that would turn swap on at the next boot; the step behind this one turns off what is on now. */
 function swapUnitsStep(): Step {
-  return customStep('swap-units', [swapUnits], (seen) => {
-    const answer = seen(swapUnits);
+  return customStep('swap-units', [swapUnitsQuery], (seen) => {
+    const answer = seen(swapUnitsQuery);
     if (answer.state !== 'present')
       return blocked('SERVICE_UNKNOWN', 'cannot list swap units', 'see whether systemd answers on the host');
-    const list = answer.value.stdout.split('\n').flatMap((line): Change[] => {
-      const [state = '', unit = ''] = line.split(' ');
-      if (state !== 'enabled' && state !== 'generated') return [];
+    // Services are those of the step in front.
+    const units = parseSwapUnits(answer.value.stdout).filter(({ unit }) => unit.endsWith('.swap'));
+    const list = units.map(({ unit, state }): Change => {
       const [verb, enablement] =
         state === 'enabled' ? (['disable', 'disabled'] as const) : (['mask', 'masked'] as const);
-      return [
-        {
-          summary: `${verb} ${unit}`,
-          actions: [
-            { kind: 'record', thing: { kind: 'unit', unit, becomes: { enablement, activity: 'inactive' } } },
-            { kind: 'service', unit, do: verb },
-          ],
-        },
-      ];
+      return {
+        summary: `${verb} ${unit}`,
+        actions: [
+          { kind: 'record', thing: { kind: 'unit', unit, becomes: { enablement, activity: 'inactive' } } },
+          { kind: 'service', unit, do: verb },
+        ],
+      };
     });
     return list.length === 0 ? noChanges : changes(...list);
   });

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { createFakeHost, type FakeHost } from '../../test/support/fake-host.ts';
 import { testCluster, testConfig } from '../../test/support/cluster.ts';
-import { converge } from '../../test/support/steps.ts';
+import { changesOn, converge } from '../../test/support/steps.ts';
 import { portsOf } from '../kubernetes/firewall-ports.ts';
 import { installableTools } from '../kubernetes/needed-tools.ts';
 import { memberOf, type Cluster, type Member } from '../kubernetes/cluster.ts';
@@ -42,7 +42,7 @@ describe('the changes of a host', () => {
     ['{ transparentHugepages: never }', [...always.slice(0, 3), 'hugepages-at-boot', 'hugepages', ...always.slice(3)]],
     [
       '{ selinux: permissive, apparmor: disable, firewall: disable }',
-      [...always, 'selinux', 'apparmor', 'firewall', 'ufw'],
+      [...always, 'selinux', 'apparmor', 'apparmor-profiles', 'firewall', 'ufw'],
     ],
     ['{ ntp: { servers: [a] }, timeZone: UTC }', [...always, 'time-servers', 'time-zone']],
     ['{ limits: { openFiles: 2048 } }', [...always, 'login-limits']],
@@ -98,6 +98,31 @@ describe('kernelSettings', () => {
       value: '1',
       isRequired: true,
     });
+  });
+});
+
+describe('the kernel modules', () => {
+  const namesWith = async (spec: string, kernel: string): Promise<string[]> => {
+    const cluster = testCluster({ config: testConfig(spec), facts: { cp1: { kernel } } });
+    const host = createFakeHost('cp1', { files: { '/proc/filesystems': '', '/proc/modules': '' } });
+    host.on('/bin/sh -c b=/lib/modules', '');
+    const [step] = tunings.flatMap((tuning) =>
+      tuning.id === 'kernel-modules' ? tuning.steps(member(cluster, 'cp1'), cluster) : [],
+    );
+    if (step === undefined) throw new Error('no step');
+    const [change] = await changesOn(host, step);
+    return (change?.actions ?? []).flatMap((action) => (action.kind === 'run' ? [action.argv[1] ?? ''] : []));
+  };
+  const always = ['overlay', 'br_netfilter', 'nf_conntrack'];
+
+  it.each<[string, string, string[]]>([
+    ['', '6.1.0', []],
+    ['  kubernetes: { kubeProxy: { mode: ipvs } }\n', '6.1.0', ['ip_vs', 'ip_vs_rr', 'ip_vs_wrr', 'ip_vs_sh']],
+    ['  hostSettings: { modules: [nbd, overlay] }\n', '6.1.0', ['nbd']],
+    ['', '3.10.0-1160.el7.x86_64', ['nf_conntrack_ipv4']],
+    ['', '4.18.0-553.el8_10.x86_64', []],
+  ])('with %j on Linux %s are the usual ones and %j', async (spec, kernel, more) => {
+    expect(await namesWith(spec, kernel)).toEqual([...always, ...more]);
   });
 });
 

@@ -1,4 +1,5 @@
 import type { Step } from '../engine/step.ts';
+import type { Facts } from '../hosts/facts.ts';
 import type { Cluster, Member } from '../kubernetes/cluster.ts';
 
 /** A change of a host that prepare-hosts makes, with why, and how it is undone: docs/tuning.md is rendered from these. */
@@ -16,6 +17,18 @@ export interface Tuning {
   readonly source: string;
   readonly undo: string;
   steps(member: Member, cluster: Cluster): readonly Step[];
+  /**
+   * What checks see of the host once the change is made; nothing where the cluster file does not ask for it. A finding that is
+   * over then stops no run (prospects.ts).
+   */
+  becomes?(member: Member, cluster: Cluster): readonly Prospect[];
+}
+
+export interface Prospect {
+  /** Field below spec.hostSettings. */
+  readonly setting: string;
+  /** Laid over what was seen. */
+  readonly facts: Partial<Facts>;
 }
 
 export const removed = 'the file is removed';

@@ -2,6 +2,7 @@ import type { ExitCode } from '../errors.ts';
 import { connect } from '../phases/connect.ts';
 import { gatherFacts } from '../phases/gather-facts.ts';
 import { prepareHosts } from '../phases/prepare-hosts.ts';
+import { probePeers } from '../phases/probe-peers.ts';
 import { runPrechecks } from '../phases/run-prechecks.ts';
 import type { Emitter } from '../report/emitter.ts';
 import { loadClusterConfig } from '../spec/load.ts';
@@ -30,7 +31,7 @@ export async function runPrepare(
     { ...options, config, skipPhases: [], verifyContent: false },
     {
       name: 'prepare',
-      phases: (limiter) => [connect(limiter), gatherFacts, runPrechecks, prepareHosts],
+      phases: (limiter) => [connect(limiter), gatherFacts, probePeers, runPrechecks, prepareHosts],
       next(status) {
         if (status !== 'ok') return [];
         if (dryRun) return [`installer prepare ${sameInput(options)}`];

@@ -58,7 +58,7 @@ async function runPhases(
   const { config } = options;
   const cluster = createCluster(
     config,
-    { verifyContent: options.verifyContent, ignoreChecks: options.ignoreChecks },
+    { verifyContent: options.verifyContent, ignoreChecks: options.ignoreChecks, skipPhases: options.skipPhases },
     secrets,
     supply,
   );

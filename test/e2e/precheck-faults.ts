@@ -186,6 +186,18 @@ export const hostFaults: readonly HostFault[] = [
     ['disk-free error: 0.0 GiB free on /var/lib'],
   ],
   [
+    'a full disk of its own below /opt',
+    (host: LabHost): Promise<Undo> => fillDisk(host, { path: '/opt', sizeMiB: 64, freeMiB: 8 }),
+    3,
+    ['disk-free error: 0.0 GiB free on /opt'],
+  ],
+  [
+    'swap of the next boot',
+    changed('/etc/fstab', 'echo /old.img none swap sw 0 0 >>/etc/fstab'),
+    0,
+    ['swap-disabled info: /old.img in /etc/fstab'],
+  ],
+  [
     'a firewall before VXLAN',
     dropped('udp dport 8472 drop'),
     3,
@@ -234,10 +246,10 @@ export const hostFaults: readonly HostFault[] = [
     ['packages-installable warning: dpkg was interrupted'],
   ],
   [
-    'a kernel parameter that a later file undoes',
-    broken('echo net.ipv4.ip_forward=0 >/etc/sysctl.d/99-site.conf', 'rm /etc/sysctl.d/99-site.conf'),
+    'a kernel parameter that a later file of a package undoes',
+    broken('echo net.ipv4.ip_forward=0 >/usr/lib/sysctl.d/zzz-site.conf', 'rm /usr/lib/sysctl.d/zzz-site.conf'),
     3,
-    ['kernel-parameters-hold error: Kubernetes needs net.ipv4.ip_forward = 1, but /etc/sysctl.d/99-site.conf'],
+    ['kernel-parameters-hold error: Kubernetes needs net.ipv4.ip_forward = 1, but /usr/lib/sysctl.d/zzz-site.conf'],
   ],
   ['an SSH server that is off', stopSshd, 3, ['SSH_REFUSED']],
 ];

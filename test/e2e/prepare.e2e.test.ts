@@ -84,6 +84,7 @@ echo old-name >/proc/sys/kernel/hostname
 printf '10.9.9.9 other' >>/etc/hosts
 printf 'net.ipv4.tcp_mtu_probing = 2\\n' >/etc/sysctl.d/50-own.conf
 echo 2 >/proc/sys/net/ipv4/tcp_mtu_probing
+printf 'net.ipv4.ip_forward=0\n' >>/etc/sysctl.conf
 echo 5 >/proc/sys/kernel/panic
 echo Etc/UTC >/etc/timezone
 printf 'table inet own {}\\n' >/etc/nftables.conf
@@ -169,6 +170,11 @@ systemctl start nftables`,
       'JST',
       '',
     ]);
+    expect((await must(host, 'grep -h -B1 "ip_forward = 1" /etc/sysctl.d/zz-*')).stdout.split('\n')).toEqual([
+      expect.stringMatching(/^# .*sysctl.conf sets 0$/) as string,
+      'net.ipv4.ip_forward = 1',
+      '',
+    ]);
     const record = await recordOf();
     const files = await snapshotAll(lab.hosts);
 
@@ -176,7 +182,7 @@ systemctl start nftables`,
 
     expect(describe(second)).toBe('exit 0, ok');
     expect([second.finished?.changes, planned(second)]).toEqual([0, []]);
-    expect(second.finished?.trips).toEqual({ node1: 2 });
+    expect(second.finished?.trips).toEqual({ node1: 3 });
     expect(await recordOf()).toEqual(record);
     expect(compareAll(files, await snapshotAll(lab.hosts), ignoredOnAnyHost)).toEqual({});
     console.log(`      prepare: ${seconds(first.durationMs)}, again: ${seconds(second.durationMs)}`);

@@ -30,7 +30,7 @@ const brought = [
   ...['kubeadm', 'kubelet', 'kubectl', 'crictl', 'containerd', 'containerd-shim-runc-v2', 'ctr'].map(
     (name) => `/usr/local/bin/${name}`,
   ),
-  ...['/usr/local/sbin/runc', '/etc/sysctl.d/90-installer.conf', '/etc/modules-load.d/installer.conf'],
+  ...['/usr/local/sbin/runc', '/etc/sysctl.d/zz-installer.conf', '/etc/modules-load.d/installer.conf'],
   ...['kubelet', 'containerd'].flatMap((name) => [
     `/etc/systemd/system/${name}.service`,
     `/etc/systemd/system/${name}.service.d`,

@@ -69,8 +69,8 @@ export function renderClusterConfig(input: ClusterConfigInput): string {
           },
         },
         network: { plugin: 'flannel', podSubnets: ['10.244.0.0/16'], serviceSubnets: ['10.96.0.0/12'] },
-        // All hosts share one disk and two cores with whatever else runs: how quick they are says nothing.
-        checks: { thresholds: { fsyncMs: 2000, roundTripMs: 100 } },
+        // All hosts share one disk and two cores with whatever else runs: how quick and how large they are says nothing.
+        checks: { thresholds: { fsyncMs: 2000, roundTripMs: 100, diskFreeGiB: { '/': 5, '/var/lib': 5 } } },
         runtime: {
           containerd: { config: { plugins: { 'io.containerd.cri.v1.runtime': { restrict_oom_score_adj: true } } } },
           ...(mirror ? { registries: Object.fromEntries(registries.map((name) => [name, { ...mirror }])) } : {}),

@@ -48,6 +48,7 @@ const bareFiles: Readonly<Record<string, string>> = {
   '/proc/filesystems': 'nodev\ttmpfs\n',
   '/proc/modules': '',
   '/proc/sys/net/ipv4/ip_forward': '0\n',
+  '/proc/sys/net/netfilter/nf_conntrack_max': '262144\n',
   '/proc/sys/fs/inotify/max_user_instances': '128\n',
   '/proc/sys/fs/inotify/max_user_watches': '999999\n',
   '/proc/sys/vm/max_map_count': '65530\n',
@@ -62,7 +63,7 @@ function actAsKernel(host: FakeHost): void {
     return '';
   });
   host.on('ip link delete', { exitCode: 1, stderr: 'Cannot find device' });
-  host.on('/bin/sh -c grep -Hs', '');
+  host.on('/bin/sh -c set --', '');
   host.on('/bin/sh -c d=systemd/system', '');
   host.on('swapoff -a', () => (host.write('/proc/swaps', 'Filename\tType\tSize\tUsed\tPriority\n'), ''));
   host.on('swapon /swap.img', () => (host.write('/proc/swaps', bareFiles['/proc/swaps'] ?? ''), ''));

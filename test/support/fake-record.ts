@@ -99,8 +99,15 @@ export function createFakeRecord(
         return { ...base, kind: 'unit', unit: thing.unit, was: thing.was, now: unitState(thing.unit), written: states };
       }
       case 'module': {
-        const uses = files.get(`/sys/module/${thing.module.replaceAll('-', '_')}/refcnt`)?.content;
-        return { ...base, kind: 'module', module: thing.module, uses: uses === undefined ? undefined : Number(uses) };
+        const folder = `/sys/module/${thing.module.replaceAll('-', '_')}`;
+        const uses = files.get(`${folder}/refcnt`)?.content;
+        const holders = [...files.keys()].flatMap((path) =>
+          path.startsWith(`${folder}/holders/`) ? [path.slice(path.lastIndexOf('/') + 1)] : [],
+        );
+        return {
+          ...{ ...base, kind: 'module', module: thing.module, holders },
+          uses: uses === undefined ? undefined : Number(uses),
+        };
       }
       case 'swap': {
         const active = swapDevices();

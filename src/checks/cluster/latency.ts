@@ -10,8 +10,8 @@ export const latency: ClusterCheck = {
   scope: 'cluster',
   title: 'The way between hosts is long',
   severity: 'warning',
-  expected:
-    'a round trip of at most 30 ms between any two hosts (2 ms are good within a site), and never more than 100 ms',
+  expected: ({ roundTripMs }) =>
+    `a round trip of at most ${roundTripMs} ms between any two hosts (2 ms are good within a site), and never more than ${Math.max(errorMs, roundTripMs)} ms`,
   remedy: 'put the hosts of one cluster into one site; etcd holds elections where answers come late',
   source:
     'host requirements: 2 ms in a site, 30 ms and 100 ms at most between sites; etcd, "Tuning": heartbeat of 100 ms',

@@ -7,7 +7,7 @@ import { listenToolOf } from '../../kubernetes/probe-plan.ts';
 import type { ClusterCheck } from '../check.ts';
 import { willBeOpened } from '../host/security.ts';
 import { blame, namesOf, type FailedPair } from './blame.ts';
-import { clockOffsetMs } from './clock.ts';
+import { clockOffsetMs } from '../../kubernetes/clock.ts';
 
 type Found = ReturnType<ClusterCheck['run']>[number];
 
@@ -137,6 +137,7 @@ function notTried(cluster: Cluster): Found[] {
         host: member.config.name,
         title: 'Not checked',
         severity: 'info',
+        isUnchecked: true,
         actual: `not checked: ${why}`,
         seen: why,
         remedy: 'nothing to do where the ports are known to be open; else install bash and systemd 230 or socat',

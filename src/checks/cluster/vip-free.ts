@@ -63,6 +63,7 @@ function notAsked(cluster: Cluster): Found[] {
         host: name,
         title: 'Not checked',
         severity: 'info',
+        isUnchecked: true,
         actual: `not checked: ${why}`,
         seen: why,
         remedy: 'install one of them',

@@ -1,4 +1,5 @@
 import { belongsToCluster, isControlPlane } from '../../kubernetes/cluster.ts';
+import { inSeconds } from '../../lib/size.ts';
 import { notChecked, type HostCheck } from '../check.ts';
 
 /** Source: Kubernetes' documentation, "Ports and protocols". */
@@ -87,7 +88,7 @@ export const resolverAnswers: HostCheck = {
   scope: 'host',
   title: 'The resolver does not answer at once',
   severity: 'error',
-  expected: 'an answer, also "no such name", within 1 s',
+  expected: ({ resolverMs }) => `an answer, also "no such name", within ${inSeconds(resolverMs)}`,
   remedy: 'correct /etc/resolv.conf; on a site without DNS, name an address there that refuses at once',
   source: 'kubelet and containerd ask the resolver for every sandbox',
   reads: ['resolver', 'resolvConf'],

@@ -1,24 +1,24 @@
+import { describeDistro, distros, findDistro, isKnownRelease } from '../../hosts/distros/index.ts';
+import { neededModules } from '../../kubernetes/kernel-modules.ts';
 import type { HostCheck } from '../check.ts';
-
-/** ID of os-release(5). */
-const known = [
-  ...['debian', 'ubuntu', 'rhel', 'centos', 'rocky', 'almalinux', 'ol', 'anolis', 'tencentos', 'opencloudos', 'fedora'],
-  ...['amzn', 'openeuler', 'kylin', 'uos', 'sles', 'opensuse-leap', 'opensuse-tumbleweed', 'flatcar'],
-];
 
 export const osSupported: HostCheck = {
   id: 'os-supported',
   scope: 'host',
-  title: 'The distribution is not one that is known',
+  title: 'The distribution or its release is not one that is known',
   severity: 'warning',
-  expected: known.join(', '),
+  expected: `one of ${distros.map(describeDistro).join('; ')}`,
   remedy: 'nothing to do where it is like one of them; names of packages and files may differ',
-  source: 'host requirements: matrix of distributions',
+  source: 'host requirements: matrix of distributions; release notes of the distributions for what came later',
   reads: ['osRelease'],
-  run: ({ facts: { os } }) => {
-    // os-release has openEuler and Kylin in capitals of different editions.
-    const names = [os.id, ...os.idLike].map((name) => name.toLowerCase());
-    return names.some((name) => known.includes(name)) ? [] : [{ actual: `${os.id} ${os.versionId}`.trim() }];
+  run({ facts: { os } }) {
+    const distro = findDistro(os);
+    const actual = `${os.id} ${os.versionId}`.trim();
+    if (distro === undefined) return [{ actual }];
+    // One that is only like another counts its releases in its own way.
+    const isItself = distro.ids.includes(os.id.toLowerCase());
+    if (!isItself || isKnownRelease(distro, os.versionId) !== false) return [];
+    return [{ actual, expected: describeDistro(distro) }];
   },
 };
 
@@ -40,19 +40,32 @@ export const kernelSupported: HostCheck = {
   },
 };
 
-/** vxlan is flannel's. A feature that is built into the kernel counts as there. */
+/** A feature that is built into the kernel counts as there. */
 export const kernelModules: HostCheck = {
   id: 'kernel-modules',
   scope: 'host',
   title: 'The kernel lacks a feature',
   severity: 'error',
-  expected: 'overlay, br_netfilter, nf_conntrack, and vxlan for flannel: built in, loaded, or to be loaded',
-  remedy: 'install the package with the rest of the modules (linux-modules-extra, kernel-modules), or another kernel',
-  source: 'Kubernetes, "Container runtimes": overlay and br_netfilter; kube-proxy; flannel',
+  expected:
+    'overlay, br_netfilter and nf_conntrack; vxlan for flannel; ip_vs, ip_vs_rr, ip_vs_wrr and ip_vs_sh where kube-proxy has mode ipvs; nf_conntrack_ipv4 before Linux 4.19; what spec.hostSettings.modules names: built in, loaded, or to be loaded',
+  remedy:
+    'install the package with the rest of the modules (linux-modules-extra, kernel-modules), or another kernel; take what cannot be had out of spec.hostSettings.modules or spec.kubernetes.kubeProxy.mode',
+  source:
+    'Kubernetes, "Container runtimes": overlay and br_netfilter; kube-proxy, IPVS: required modules; flannel; host requirements',
   reads: ['missingFeatures'],
-  run({ facts }, cluster) {
-    const isFlannel = cluster.config.spec.network.plugin === 'flannel';
-    const missing = facts.missingFeatures.filter((name) => name !== 'vxlan' || isFlannel);
-    return missing.length === 0 ? [] : [{ actual: `missing: ${missing.join(', ')}` }];
+  run(member, cluster) {
+    const needed = [
+      ...neededModules(member, cluster),
+      ...(cluster.config.spec.network.plugin === 'flannel' ? ['vxlan'] : []),
+    ];
+    const always = ['overlay', 'br_netfilter', 'nf_conntrack'];
+    const missing = new Set([
+      ...member.facts.missingFeatures.filter((name) => always.includes(name) || needed.includes(name)),
+      ...(cluster.probed.get(member.config.name)?.missingModules ?? []),
+    ]);
+    const names = [...missing];
+    return names.length === 0
+      ? []
+      : [{ actual: `missing: ${names.join(', ')}`, seen: names.map((name) => `no ${name}`).join(' | ') }];
   },
 };

@@ -1,6 +1,6 @@
 import { rulesByHand } from '../../steps/firewall-steps.ts';
 import { sysctlConflicts } from '../../steps/sysctl-step.ts';
-import { kernelSettings, sysctlFile } from '../../tuning/kernel.ts';
+import { formerSysctlFile, kernelSettings, sysctlFile } from '../../tuning/kernel.ts';
 import { openingOf } from '../../tuning/security.ts';
 import type { HostCheck } from '../check.ts';
 
@@ -15,11 +15,13 @@ export const kernelParametersHold: HostCheck = {
   source: 'sysctl.d(5): of several files the last one wins; prepare-hosts refuses to change files of others',
   reads: ['sysctlFiles'],
   run: ({ facts }, cluster) =>
-    sysctlConflicts(kernelSettings(cluster), facts.sysctlFiles, sysctlFile).map(({ key, reason, remedy }) => ({
-      actual: reason,
-      remedy,
-      about: (line) => line.includes(key) || line.includes(key.replaceAll('.', '/')),
-    })),
+    sysctlConflicts(kernelSettings(cluster), facts.sysctlFiles, [sysctlFile, formerSysctlFile]).map(
+      ({ key, reason, remedy }) => ({
+        actual: reason,
+        remedy,
+        about: (line) => line.includes(key) || line.includes(key.replaceAll('.', '/')),
+      }),
+    ),
 };
 
 export const firewallOpenable: HostCheck = {

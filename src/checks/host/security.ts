@@ -1,5 +1,6 @@
 import { opensFirewall } from '../../kubernetes/firewall-ports.ts';
-import type { HostCheck } from '../check.ts';
+import { notChecked, type HostCheck } from '../check.ts';
+import { willBeDone } from '../mended.ts';
 
 export const selinux: HostCheck = {
   id: 'selinux',
@@ -39,22 +40,27 @@ export const firewall: HostCheck = {
 };
 
 /** A finding that is over once prepare-hosts has done what the cluster file says. */
-export const willBeOpened = {
-  severity: 'info',
-  remedy:
-    'nothing to do: prepare-hosts opens the firewall of the host, or turns it off, as spec.hostSettings.firewall says',
-} as const;
+export const willBeOpened = { severity: 'info', remedy: willBeDone(['firewall']) } as const;
 
 export const apparmorUos: HostCheck = {
   id: 'apparmor-uos',
   scope: 'host',
   title: 'AppArmor of UOS is on',
   severity: 'error',
-  expected: 'AppArmor off on UOS: its parser does not take the profile of containerd 1.6.4 and later',
-  remedy: 'systemctl disable --now apparmor, add apparmor=0 to the kernel command line, and reboot',
+  expected:
+    'AppArmor off on UOS, whose parser does not take the profile of containerd 1.6.4 and later: off in the kernel, or spec.hostSettings.apparmor is disable and no profile is loaded',
+  remedy:
+    'set spec.hostSettings.apparmor: disable, which stops it, unloads its profiles and has containerd use none; or add apparmor=0 to the kernel command line yourself and reboot: the installer never changes that line',
   source: 'host requirements: AppArmor on UOS',
-  reads: ['apparmor', 'osRelease'],
-  run: ({ facts }) => (facts.os.id === 'uos' && facts.apparmorEnabled ? [{ actual: 'enabled' }] : []),
+  reads: ['apparmor', 'apparmorProfiles', 'osRelease'],
+  run({ facts }, cluster) {
+    const { os, apparmorEnabled, apparmorProfiles } = facts;
+    if (os.id.toLowerCase() !== 'uos' || !apparmorEnabled) return [];
+    const isDisabled = cluster.config.spec.hostSettings.apparmor === 'disable';
+    if (isDisabled && apparmorProfiles === 0) return [];
+    const profiles = apparmorProfiles === undefined ? '' : `, ${apparmorProfiles} profiles loaded`;
+    return [{ actual: `enabled${profiles}` }];
+  },
 };
 
 /** sshd itself is never touched: a mistake there would shut everybody out. */
@@ -67,5 +73,11 @@ export const sshdUseDns: HostCheck = {
   remedy: 'set UseDNS no in /etc/ssh/sshd_config and reload sshd: without reverse DNS every login waits for a timeout',
   source: 'sshd_config(5): UseDNS; host requirements',
   reads: ['useDns'],
-  run: ({ facts }) => (facts.sshdUsesDns ? [{ actual: 'UseDNS yes' }] : []),
+  run({ facts: { sshdUsesDns, sshdUnreadable } }) {
+    if (sshdUsesDns) return [{ actual: 'UseDNS yes', about: (line) => !line.startsWith('unreadable') }];
+    if (sshdUnreadable.length === 0) return [];
+    return [
+      { ...notChecked, actual: `not checked: only root can read ${sshdUnreadable.join(', ')}`, reads: ['useDns'] },
+    ];
+  },
 };

@@ -5,13 +5,21 @@ import type { Check } from '../check.ts';
 import { kernelNotUpgraded, unattendedUpgrades } from './kernel.ts';
 import { privilegeEscalation } from './privilege.ts';
 import { resolvConf } from './resolv-conf.ts';
-import { firewall, selinux } from './security.ts';
+import { firewall, selinux, sshdUseDns } from './security.ts';
 
 const kernel = '6.1.0-21-amd64';
 
 it.each<[string, Check, Partial<Facts>, string[]]>([
   ['SELinux that is enforcing', selinux, { selinuxEnforcing: true }, ['w1 warning: enforcing']],
   ['SELinux that is not', selinux, {}, []],
+  ['a configuration of sshd that can be read', sshdUseDns, {}, []],
+  ['one that looks up names', sshdUseDns, { sshdUsesDns: true }, ['w1 warning: UseDNS yes']],
+  [
+    'one that only root can read',
+    sshdUseDns,
+    { isRoot: false, sshdUnreadable: ['/etc/ssh/sshd_config'] },
+    ['w1 info: not checked: only root can read /etc/ssh/sshd_config'],
+  ],
   ['a firewall', firewall, { firewall: 'ufw' }, ['w1 warning: ufw is active']],
   ['no firewall', firewall, {}, []],
   [

@@ -101,17 +101,37 @@ function lack(tools: readonly string[]): { readonly actual: string; readonly see
   return { actual: `missing: ${names}`, seen: `no path of ${names}` };
 }
 
-/** Swap is turned off by prepare-hosts, so it is told and stops nothing. */
+/** With `swap: off` prepare-hosts mends it; with `leave` kubelet bears it, which is told. */
 export const swapDisabled: HostCheck = {
   id: 'swap-disabled',
   scope: 'host',
-  title: 'Swap is on',
-  severity: 'info',
-  expected: 'no active swap',
-  remedy: 'nothing to do: prepare-hosts turns it off and comments it out of /etc/fstab',
-  source: 'kubeadm preflight: Swap; kubelet: failSwapOn',
-  reads: ['swaps'],
-  run: ({ facts }) => (facts.swaps.length === 0 ? [] : [{ actual: facts.swaps.join(', ') }]),
+  title: 'Swap is on, or will be after the next boot',
+  severity: 'error',
+  expected: 'no active swap, none in /etc/fstab, and no unit that turns it on at boot',
+  remedy: 'swapoff -a, comment the entries of /etc/fstab out, and disable the units',
+  source: 'kubeadm preflight: Swap; kubelet: failSwapOn; host requirements: no active swap, none in fstab',
+  reads: ['swaps', 'fstab', 'swapUnits'],
+  run({ facts }, cluster) {
+    const { swaps, swapEntries, swapUnits } = facts;
+    const found = [
+      ...swaps,
+      ...swapEntries.map((entry) => `${entry.split(' ')[0] ?? ''} in /etc/fstab`),
+      ...swapUnits.map(({ unit, state }) => `${unit} ${state}`),
+    ];
+    if (found.length === 0) return [];
+    const kept = {
+      severity: 'info',
+      remedy:
+        'nothing to do: spec.hostSettings.swap is leave, and kubelet is told to start with it (failSwapOn: false)',
+    } as const;
+    return [
+      {
+        actual: found.join(', '),
+        ...(cluster.config.spec.hostSettings.swap === 'leave' ? kept : {}),
+        about: () => true,
+      },
+    ];
+  },
 };
 
 /** A runtime that was there before is kept, where it is one that this Kubernetes can use. */

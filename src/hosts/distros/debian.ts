@@ -23,12 +23,19 @@ const base = {
   upgradeUnits: ['apt-daily-upgrade.timer', 'apt-daily.timer', 'unattended-upgrades.service'],
 } as const;
 
-export const debian: Distro = { ...base, name: 'Debian', ids: ['debian'], quirks: [] };
+export const debian: Distro = {
+  ...base,
+  name: 'Debian',
+  ids: ['debian'],
+  releases: ['10', '11', '12', '13'],
+  quirks: [],
+};
 
 export const ubuntu: Distro = {
   ...base,
   name: 'Ubuntu',
   ids: ['ubuntu'],
+  releases: ['18.04', '20.04', '22.04', '24.04'],
   quirks: ['Unattended upgrades of the kernel reboot hosts; unattendedUpgrades: disable stops them.'],
 };
 
@@ -37,6 +44,9 @@ export const uos: Distro = {
   ...base,
   name: 'UOS',
   ids: ['uos', 'deepin'],
+  releases: ['20', '23', '25'],
   packageManagers: ['dnf', 'yum', 'apt-get'],
-  quirks: ['AppArmor must be off with containerd 1.6.4 and later; apparmor: disable does it.'],
+  quirks: [
+    'AppArmor must be off with containerd 1.6.4 and later; apparmor: disable does what can be done without a reboot, apparmor=0 on the kernel command line is yours.',
+  ],
 };

@@ -4,8 +4,13 @@ import type { PackageManagerName } from '../packages/package-manager.ts';
 export interface Distro {
   /** Name for people. */
   readonly name: string;
-  /** ID of os-release(5); several where a vendor changed it. */
+  /** ID of os-release(5), in small letters; several where a vendor changed it. */
   readonly ids: readonly string[];
+  /**
+   * Releases that the guides or their makers name, as VERSION_ID of os-release(5) begins, oldest first; later ones than the last are
+   * fine, too. None where releases have no number.
+   */
+  readonly releases: readonly string[];
   /** In the order of preference; the first one that is on the host is taken. */
   readonly packageManagers: readonly PackageManagerName[];
   /** Package, or path of a file in a package, that brings a tool. */

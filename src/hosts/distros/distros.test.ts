@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { distros, findDistro } from './index.ts';
+import { describeDistro, distros, findDistro, isKnownRelease } from './index.ts';
 
 describe('findDistro', () => {
   it.each<[string, string[], string | undefined, string | undefined]>([
@@ -21,6 +21,12 @@ describe('findDistro', () => {
     ['fedora', [], 'Fedora', 'dnf'],
     ['amzn', ['centos', 'rhel', 'fedora'], 'Amazon Linux', 'dnf'],
     ['amzn2like', ['centos', 'rhel', 'fedora'], 'CentOS', 'dnf'],
+    ['flatcar', [], 'Flatcar Container Linux', undefined],
+    ['opensuse-leap-micro', ['suse', 'opensuse'], 'openSUSE MicroOS, Leap Micro and SLE Micro', 'zypper'],
+    ['opensuse-tumbleweed', ['opensuse', 'suse'], 'openSUSE Tumbleweed', 'zypper'],
+    ['tlinux', [], 'TencentOS', 'dnf'],
+    ['TencentOS', [], 'TencentOS', 'dnf'],
+    ['UOS', [], 'UOS', 'dnf'],
     ['arch', [], undefined, undefined],
   ])('of %s like %j is %s', (id, idLike, name, manager) => {
     const found = findDistro({ id, idLike });
@@ -31,9 +37,52 @@ describe('findDistro', () => {
 
   it('has a package for every tool that may be installed, on every distribution, and no id twice', () => {
     const needed = ['conntrack', 'socat', 'ebtables', 'ipset', 'iptables', 'ethtool', 'ip', 'ss', 'tc', 'curl', 'tar'];
-    for (const { name, toolPackages } of distros)
+    for (const { name, toolPackages } of distros.filter(({ packageManagers }) => packageManagers.length > 0))
       expect(Object.keys(toolPackages), name).toEqual(expect.arrayContaining(needed));
     const ids = distros.flatMap((distro) => distro.ids);
     expect(new Set(ids).size).toBe(ids.length);
+  });
+});
+
+describe('isKnownRelease', () => {
+  it.each<[string, string, boolean | undefined]>([
+    ['centos', '6', false],
+    ['centos', '6.10', false],
+    ['centos', '7', true],
+    ['centos', '7.9', true],
+    ['rhel', '8.6', true],
+    ['rhel', '11.0', true],
+    ['ubuntu', '14.04', false],
+    ['ubuntu', '22.04', true],
+    ['ubuntu', '23.10', false],
+    ['ubuntu', '26.04', true],
+    ['debian', '9', false],
+    ['debian', '', undefined],
+    ['amzn', '2', true],
+    ['amzn', '2018.03', false],
+    ['amzn', '2023', true],
+    ['kylin', 'V10', true],
+    ['kylin', 'v10 (SP2)', true],
+    ['kylin', 'V4', false],
+    ['openEuler', '20.03', true],
+    ['openEuler', '20.09', false],
+    ['opensuse-tumbleweed', '20260101', undefined],
+    ['flatcar', '3975.2.0', undefined],
+  ])('of %s %j is %s', (id, versionId, expected) => {
+    const distro = findDistro({ id, idLike: [] });
+
+    expect(distro && isKnownRelease(distro, versionId)).toBe(expected);
+  });
+
+  it('describes them for people', () => {
+    const texts = ['amzn', 'flatcar']
+      .map((id) => findDistro({ id, idLike: [] }))
+      .map((distro) => distro && describeDistro(distro));
+
+    expect(texts).toEqual(['Amazon Linux 2, 2023 or later', 'Flatcar Container Linux']);
+  });
+
+  it('has ids in small letters, so that capitals of a vendor do not matter', () => {
+    expect(distros.flatMap(({ ids }) => ids).filter((id) => id !== id.toLowerCase())).toEqual([]);
   });
 });

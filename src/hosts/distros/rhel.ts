@@ -30,19 +30,37 @@ const base = {
 
 const kernel310 = 'Release 7 needs cgroup.memory=nokmem on the kernel command line (kernel 3.10 leaks slab memory).';
 
-export const rhel: Distro = { ...base, name: 'RHEL', ids: ['rhel'], quirks: [kernel310] };
-export const centos: Distro = { ...base, name: 'CentOS', ids: ['centos'], quirks: [kernel310] };
-export const rocky: Distro = { ...base, name: 'Rocky Linux', ids: ['rocky'] };
-export const alma: Distro = { ...base, name: 'AlmaLinux', ids: ['almalinux'] };
-export const oracle: Distro = { ...base, name: 'Oracle Linux', ids: ['ol'] };
-export const anolis: Distro = { ...base, name: 'Anolis OS', ids: ['anolis'] };
-export const tencent: Distro = { ...base, name: 'TencentOS', ids: ['tencentos', 'opencloudos'] };
-export const fedora: Distro = { ...base, name: 'Fedora', ids: ['fedora'] };
+export const rhel: Distro = {
+  ...base,
+  name: 'RHEL',
+  ids: ['rhel'],
+  releases: ['7', '8', '9', '10'],
+  quirks: [kernel310],
+};
+export const centos: Distro = {
+  ...base,
+  name: 'CentOS',
+  ids: ['centos'],
+  releases: ['7', '8', '9', '10'],
+  quirks: [kernel310],
+};
+export const rocky: Distro = { ...base, name: 'Rocky Linux', ids: ['rocky'], releases: ['8', '9', '10'] };
+export const alma: Distro = { ...base, name: 'AlmaLinux', ids: ['almalinux'], releases: ['8', '9', '10'] };
+export const oracle: Distro = { ...base, name: 'Oracle Linux', ids: ['ol'], releases: ['7', '8', '9', '10'] };
+export const anolis: Distro = { ...base, name: 'Anolis OS', ids: ['anolis'], releases: ['7', '8', '23'] };
+export const tencent: Distro = {
+  ...base,
+  name: 'TencentOS',
+  ids: ['tencentos', 'tlinux', 'opencloudos'],
+  releases: ['2', '3', '4', '8', '9'],
+};
+export const fedora: Distro = { ...base, name: 'Fedora', ids: ['fedora'], releases: ['35', '36'] };
 
 export const amazon: Distro = {
   ...base,
   name: 'Amazon Linux',
   ids: ['amzn'],
+  releases: ['2', '2023'],
   // Its curl-minimal, which is always there, clashes with curl.
   toolPackages: { ...base.toolPackages, curl: '/usr/bin/curl' },
   quirks: ['Release 2 has yum only, and kernel 4.14 or 5.10.'],
@@ -51,7 +69,8 @@ export const amazon: Distro = {
 export const openEuler: Distro = {
   ...base,
   name: 'openEuler',
-  ids: ['openEuler', 'openeuler'],
+  ids: ['openeuler'],
+  releases: ['20.03', '22.03', '24.03'],
   toolPackages: { ...base.toolPackages, bc: 'bc' },
   quirks: ['bc is missing in the minimal installation.'],
 };
@@ -59,7 +78,8 @@ export const openEuler: Distro = {
 export const kylin: Distro = {
   ...base,
   name: 'Kylin',
-  ids: ['kylin'],
+  ids: ['kylin', 'neokylin'],
+  releases: ['V10', 'V11'],
   packageManagers: ['dnf', 'yum', 'apt-get'],
   quirks: ['It ships a runc that clashes with the one of the installer; remove it.'],
 };

@@ -16,6 +16,14 @@ export function restoreSwapEntries(content: string): string {
     .join('\n');
 }
 
+/** The entries that are in force, blanks in them single. */
+export function swapEntriesOf(content: string): string[] {
+  return content
+    .split('\n')
+    .filter(isSwapEntry)
+    .map((line) => line.trim().replaceAll(/\s+/g, ' '));
+}
+
 /** Fields: device, mount point, type, options, dump, pass. */
 function isSwapEntry(line: string): boolean {
   const fields = line.trim().split(/\s+/);
