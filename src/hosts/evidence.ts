@@ -25,12 +25,12 @@ const shown = {
   routes: everything,
   routes6: everything,
   // Ports of Kubernetes: a busy host listens on more than is kept.
-  listeners: /^tcp\s.*:(2379|2380|6443|102\d\d)\s.*$/gm,
+  listeners: /^(tcp\s.*:(2379|2380|6443|102\d\d)|udp\s.*:8472)\s.*$/gm,
   clock: everything,
   systemd: /^systemd \d.*$/gm,
   cgroup: everything,
   swaps: /^(?!Filename).*\S.*$/gm,
-  resolvConf: /^\s*nameserver\s.*$/gm,
+  resolvConf: /^\s*(nameserver|search|domain)\s.*$/gm,
   resolvedConf: /^\s*nameserver\s.*$/gm,
   resolver: everything,
   tools: everything,
@@ -45,6 +45,8 @@ const shown = {
   zoneFile: everything,
   hostsFile: everything,
   selinux: everything,
+  containerPolicy: everything,
+  ipForward: everything,
   units: activeUnits,
   ufw: /^\s*ENABLED\s*=.*$/gim,
   aptUpgrades: everything,
@@ -79,6 +81,7 @@ const measurementNames = {
   neighbourProbe: 'ip neigh (ARP)',
   endpointProbe: 'TCP connection to the endpoint',
   endpointName: 'getent ahosts',
+  hostNames: 'getent ahosts (names of the hosts)',
   bandwidthProbe: 'dd to the next host by TCP',
   diskProbe: 'dd oflag=direct',
 } as const;
@@ -86,7 +89,9 @@ const measurementNames = {
 /** Where the command line would say little or too much; the name of all others is that of the file or the command. */
 const names: Partial<Record<FactSource, string>> = {
   tools: 'command -v',
-  leftovers: 'find (paths of kubeadm, etcd and network plugins)',
+  leftovers: 'find (paths of kubeadm, kubelet, etcd, pods and network plugins)',
+  containerPolicy: 'ls (policies of SELinux for containers)',
+  ipForward: 'forwarding in /proc/sys/net',
   units: 'systemctl is-active',
   mounts: '/proc/self/mounts',
   xfs: 'xfs_info',

@@ -39,8 +39,11 @@ export const defaultApiPort = 6443;
 /** What checks compare with where the file says nothing; the schema says what each number means. */
 export const checkThresholds = {
   cpuCores: 2,
+  workerCpuCores: 2,
+  recommendedCpuCores: 4,
   controlPlaneMemoryMiB: 1700,
-  workerMemoryMiB: 700,
+  workerMemoryMiB: 1700,
+  recommendedMemoryMiB: 8192,
   diskFreeGiB: 20,
   clockSkewMs: 1000,
   roundTripMs: 30,

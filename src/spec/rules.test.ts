@@ -241,6 +241,20 @@ describe.each<{ id: string; holds: Partial<Spec>[]; breaks: [Partial<Spec>, stri
     ],
   },
   {
+    id: 'max-pods-fit',
+    holds: [
+      {},
+      kubernetes({ kubelet: { maxPods: 255 } }),
+      { ...kubernetes({ kubelet: { maxPods: 500 } }), ...network(ipv6) },
+    ],
+    breaks: [
+      [
+        kubernetes({ kubelet: { maxPods: 256 } }),
+        'spec.kubernetes.kubelet.maxPods: every node takes a /24 of the pod subnet, which has addresses for 255 pods; found 256',
+      ],
+    ],
+  },
+  {
     id: 'service-subnet-size',
     holds: [{}, network({ serviceSubnets: ['10.96.0.0/28'] }), network({ serviceSubnets: ['fd00::/108'] })],
     breaks: [

@@ -18,7 +18,7 @@ describe('the checks of what a host runs', () => {
   it.each<[string, Partial<Facts>, string[]]>([
     ['an unknown distribution', { os: os('slackware') }, ['os-supported warning: slackware 10']],
     ['one that is like a known one', { os: os('zorin', ['ubuntu']) }, []],
-    ['the capitals of openEuler', { os: os('openEuler') }, []],
+    ['the capitals of openEuler, which lacks bc', { os: os('openEuler') }, ['tools-present error: missing: bc']],
     [
       'an old kernel',
       { kernel: '4.15.0-20-generic', moduleTrees: [] },
@@ -43,11 +43,11 @@ describe('the checks of what a host runs', () => {
       { missingFeatures: ['br_netfilter', 'vxlan'] },
       ['kernel-modules error: missing: br_netfilter, vxlan'],
     ],
-    ['another architecture', { architecture: 'arm64' }, ['arch-consistent warning: arm64, and 2 hosts have amd64']],
+    ['another architecture', { architecture: 'arm64' }, ['arch-consistent error: arm64, and 2 hosts have amd64']],
     [
       'hugepages on ARM',
       { architecture: 'arm64', transparentHugepages: 'always' },
-      ['transparent-hugepage warning: always', 'arch-consistent warning: arm64, and 2 hosts have amd64'],
+      ['transparent-hugepage warning: always', 'arch-consistent error: arm64, and 2 hosts have amd64'],
     ],
     ['hugepages elsewhere', { transparentHugepages: 'always' }, []],
     ['core dumps', { coreLimit: 'unlimited' }, ['core-dumps warning: ulimit -c is unlimited']],
