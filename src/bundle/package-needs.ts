@@ -23,7 +23,7 @@ export interface PackageNeed extends NamedPackage {
 export function namedPackages(config: ClusterConfig, { id }: Pick<OsDistribution, 'id'>): readonly NamedPackage[] {
   const { installTools, packages, ntp } = config.spec.hostSettings;
   const distro = findDistro({ id, idLike: [] });
-  const tools = toolsToInstall(installTools);
+  const tools = toolsToInstall(installTools, distro);
   const ofTools = distro === undefined ? [] : packagesOfTools(distro, tools.length === 0 ? [] : [...tools, 'curl']);
   return [
     ...ofTools.map(({ tool, package: name }) => ({ name, namedBy: `the tool ${tool}, which hosts need` })),

@@ -57,7 +57,9 @@ describe('the checks', () => {
     ['an old systemd', 'w1', { systemdVersion: 219 }, ['systemd-running w1 error: systemd 219']],
     ['the oldest systemd that will do', 'w1', { systemdVersion: 229 }, []],
     ['one core on a control plane', 'cp1', { cpus: 1 }, ['cpu cp1 error: 1 core']],
-    ['one core on a worker', 'w1', { cpus: 1 }, []],
+    ['one core on a worker', 'w1', { cpus: 1 }, ['cpu w1 error: 1 core']],
+    ['few cores', 'w1', { cpus: 4 }, ['cpu w1 warning: 4 cores']],
+    ['more than a few', 'w1', { cpus: 5 }, []],
     [
       'cores that are not known',
       'cp1',
@@ -65,8 +67,9 @@ describe('the checks', () => {
       ['cpu cp1 warning: the number of cores could not be read'],
     ],
     ['little memory on a control plane', 'cp1', { memoryBytes: 1699 * mib }, ['memory cp1 error: 1699 MiB']],
-    ['just enough memory on a control plane', 'cp1', { memoryBytes: 1700 * mib }, []],
-    ['as little memory on a worker', 'w1', { memoryBytes: 1024 * mib }, []],
+    ['just enough memory', 'cp1', { memoryBytes: 1700 * mib }, ['memory cp1 warning: 1700 MiB']],
+    ['as much memory as guides call little', 'w1', { memoryBytes: 8192 * mib }, ['memory w1 warning: 8192 MiB']],
+    ['more memory', 'w1', { memoryBytes: 8193 * mib }, []],
     ['little memory on a worker', 'w1', { memoryBytes: 512 * mib }, ['memory w1 error: 512 MiB']],
     [
       'memory that is not known',
@@ -105,9 +108,9 @@ describe('the checks', () => {
       'no default route',
       'w1',
       { routes: [{ destination: '10.0.0.0/24', via: undefined, interface: 'eth0' }] },
-      ['default-route w1 error: 10.0.0.0/24'],
+      ['default-route w1 error: none of IPv4 covers 10.96.0.0/12: 10.0.0.0/24'],
     ],
-    ['no routes', 'w1', { routes: [] }, ['default-route w1 error: no routes']],
+    ['no routes', 'w1', { routes: [] }, ['default-route w1 error: none of IPv4 covers 10.96.0.0/12: no routes']],
     [
       'a route for the service subnet',
       'w1',
@@ -126,19 +129,19 @@ describe('the checks', () => {
       'no nameserver',
       'w1',
       { nameservers: [] },
-      ['resolver-answers w1 warning: /etc/resolv.conf names no nameserver; CoreDNS would have nobody to ask'],
+      ['resolv-conf w1 error: /etc/resolv.conf is missing, or names no nameserver; CoreDNS would have nobody to ask'],
     ],
     [
       'leftovers',
       'w1',
       { leftovers: ['/etc/kubernetes/pki/ca.crt', '/etc/cni/net.d/x'] },
-      ['no-leftovers w1 error: /etc/kubernetes/pki/ca.crt, /etc/cni/net.d/x'],
+      ['leftovers w1 error: /etc/kubernetes/pki/ca.crt', 'leftovers w1 error: /etc/cni/net.d/x'],
     ],
     [
       'leftovers of another cluster',
       'w1',
       { leftovers: ['/x'], identity: { clusterId: 'c9', clusterName: 'other' } },
-      ['same-cluster w1 error: cluster other (c9)', 'no-leftovers w1 error: /x'],
+      ['same-cluster w1 error: cluster other (c9)', 'leftovers w1 error: /x'],
     ],
     [
       'the identity of a cluster of the same name',
@@ -172,6 +175,24 @@ describe('the checks', () => {
         listeners: ['0.0.0.0', '[::]'].map((address) => ({ protocol: 'tcp', address, port: 6443, process: undefined })),
       },
       ['ports-free cp1 error: port 6443 is held by an unknown process'],
+    ],
+    [
+      'the port of VXLAN, by a tunnel of somebody else',
+      'w1',
+      { listeners: [{ protocol: 'udp', address: '0.0.0.0', port: 8472, process: undefined }] },
+      ['ports-free w1 error: port 8472/udp is held by the kernel, for a tunnel'],
+    ],
+    [
+      'the port of VXLAN, by a program',
+      'w1',
+      { identity: ours, listeners: [{ protocol: 'udp', address: '*', port: 8472, process: 'nc' }] },
+      ['ports-free w1 error: port 8472/udp is held by nc'],
+    ],
+    [
+      'the tunnel of this cluster',
+      'w1',
+      { identity: ours, listeners: [{ protocol: 'udp', address: '0.0.0.0', port: 8472, process: undefined }] },
+      [],
     ],
     ['the same port of UDP', 'w1', { listeners: [{ protocol: 'udp', address: '*', port: 10250, process: 'nc' }] }, []],
     [
@@ -227,7 +248,7 @@ describe('the checks', () => {
 
   it('name the tools that are missing, and those that would be useful', () => {
     expect(linesOf('w1', { tools: new Set(['curl', 'tar', 'ip', 'socat']) })).toEqual([
-      'tools-present w1 error: missing: ss, iptables, mount, nsenter, sysctl, swapoff, flock, sha256sum, systemd-run, xargs, diff, timeout',
+      'tools-present w1 error: missing: ss, iptables, mount, nsenter, modprobe, sysctl, swapoff, flock, sha256sum, systemd-run, xargs, diff, timeout',
       'tools-present w1 warning: missing: conntrack, ethtool, tc',
     ]);
   });
@@ -256,7 +277,7 @@ describe('the checks', () => {
   it.each<[keyof Facts, string, string, string]>([
     ['hostname', 'hostname-unique', 'error', 'hostname'],
     ['machineId', 'machine-id-unique', 'error', 'machine-id'],
-    ['productUuid', 'product-uuid-unique', 'warning', 'product_uuid'],
+    ['productUuid', 'product-uuid-unique', 'error', 'product_uuid'],
   ])('find a %s that two hosts share', (field, check, severity, what) => {
     const found = findings({ facts: { cp1: { [field]: 'same' }, w2: { [field]: 'same' } } });
 

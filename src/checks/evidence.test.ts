@@ -69,6 +69,8 @@ const sickCommands: Readonly<Record<string, CommandAnswer>> = {
   '/bin/sh -c ours=': '',
   '/bin/sh -c p=/sys': '',
   '/bin/sh -c can_load': 'overlay\n',
+  '/bin/sh -c ls -d': '',
+  '/bin/sh -c tell': '4 0 fixed\n6 none\n',
 };
 
 const sickSpec = `  kubernetes: { virtualAddress: { address: 10.0.0.100, interface: bond0 } }
@@ -176,18 +178,20 @@ describe('the evidence of findings', () => {
     expect(lines).toMatchInlineSnapshot(`
       [
         "same-cluster <- /var/lib/installer/cluster.json: {"clusterId":"c9","clusterName":"other"}",
-        "no-leftovers <- find (paths of kubeadm, etcd and network plugins): /etc/kubernetes/pki/ca.crt",
+        "leftovers <- find (paths of kubeadm, kubelet, etcd, pods and network plugins): /etc/kubernetes/pki/ca.crt",
         "architecture-supported <- uname -n -r -m: Node_1 3.10.0-1160.el7.x86_64 riscv64",
         "os-supported <- /etc/os-release: ID=plan9 | VERSION_ID="4"",
         "kernel-supported <- uname -n -r -m: Node_1 3.10.0-1160.el7.x86_64 riscv64",
         "systemd-running <- systemctl --version: systemd 219",
-        "tools-present <- command -v: no path of tar, ip, ss, iptables, mount, nsenter, sysctl, swapoff, flock, sha256sum, systemd-run, xargs, diff, timeout, curl or wget",
+        "tools-present <- command -v: no path of tar, ip, ss, iptables, mount, nsenter, modprobe, sysctl, swapoff, flock, sha256sum, systemd-run, xargs, diff, timeout, curl or wget",
         "tools-present <- command -v: no path of conntrack, ethtool, socat, tc",
         "conflicting-packages <- command -v: /opt/containerd",
         "packages-installable <- dpkg --audit, apt-get --print-uris update, rpm -q: E: Malformed entry 1 in list file /etc/apt/sources.list (Component)",
         "kernel-not-upgraded <- uname -n -r -m: Node_1 3.10.0-1160.el7.x86_64 riscv64; ls -1 /lib/modules: 3.10.0-1.el7.x86_64",
         "kernel-modules <- /proc/filesystems, /proc/sys/net, modprobe -n: no overlay",
         "kernel-parameters-hold <- /etc/sysctl.conf, sysctl.d of /etc, /run, /usr/local/lib, /usr/lib: /etc/sysctl.d/zzz-site.conf:net.ipv4.ip_forward = 0",
+        "ip-forward <- forwarding in /proc/sys/net: 4 0 fixed",
+        "cpu <- nproc: 1",
         "memory <- /proc/meminfo: MemTotal: 524288 kB",
         "disk-free <- df -Pk / /opt /usr/local /var/lib /var/lib/containerd /var/lib/etcd /var/lib/kubelet: /dev/sda1 100 40 60 40% /",
         "disk-filesystem <- xfs_info: /var/lib ftype=0",
@@ -202,7 +206,7 @@ describe('the evidence of findings', () => {
         "cgroup-version <- stat -f -c %T /sys/fs/cgroup: tmpfs",
         "runtime-usable <- containerd --version: containerd github.com/containerd/containerd 1.7.1 abc; command -v: /opt/containerd",
         "swap-disabled <- /proc/swaps: /dev/sda2 partition 8388604 0 -2; systemctl show -p UnitFileState (units of swap): generated dev-zram0.swap",
-        "selinux <- /sys/fs/selinux/enforce: 1",
+        "selinux <- /sys/fs/selinux/enforce: 1; ls (policies of SELinux for containers): (empty)",
         "firewall <- /etc/ufw/ufw.conf: ENABLED=yes",
         "sshd-usedns <- grep UseDNS /etc/ssh/sshd_config: UseDNS yes",
         "cgroup-kmem <- uname -n -r -m: Node_1 3.10.0-1160.el7.x86_64 riscv64; /proc/cmdline: (no such line)",
@@ -222,7 +226,7 @@ describe('the evidence of findings', () => {
         "ports-open <- probe of the ports and the MTU between the hosts: it has neither systemd-socket-activate nor socat to listen with",
         "mtu-consistent <- probe of the ports and the MTU between the hosts: no large datagram from w2",
         "bandwidth <- dd to the next host by TCP: it has no bash",
-        "default-route <- ip -o route show: 10.244.1.0/24 dev eth0 scope link; ip -6 -o route show: (empty)",
+        "default-route <- ip -o route show: 10.244.1.0/24 dev eth0 scope link",
         "resolv-conf <- /etc/resolv.conf: nameserver 127.0.0.53; /run/systemd/resolve/resolv.conf: (not there)",
         "resolver-answers <- getent ahosts installer-resolver-check.invalid.: (not known: no answer in time); /etc/resolv.conf: nameserver 127.0.0.53",
       ]

@@ -13,7 +13,7 @@ describe('what a check expects', () => {
       'controlPlaneMemoryMiB: 4096',
       { memoryBytes: 1024 ** 3 },
       {},
-      'at least 4096 MiB on a control plane, 700 MiB on a worker',
+      'at least 4096 MiB on a control plane, 1700 MiB on a worker',
     ],
     [
       'clock-in-sync',

@@ -12,10 +12,12 @@ import { endpointReachable } from './host/endpoint.ts';
 import { bandwidth, diskIops, diskThroughput } from './host/measured.ts';
 import { firewallOpenable, kernelParametersHold } from './host/prepare-conflicts.ts';
 import { interfaceExists, vipInSubnet } from './host/virtual-address.ts';
+import { ipForward } from './host/ip-forward.ts';
 import { kernelNotUpgraded, unattendedUpgrades } from './host/kernel.ts';
-import { noLeftovers, sameCluster, versionUnchanged } from './host/leftovers.ts';
+import { leftovers, sameCluster, versionUnchanged } from './host/leftovers.ts';
 import { hostnameValid, hostsFile } from './host/names.ts';
-import { addressValid, defaultRoute, portsFree, resolverAnswers } from './host/network.ts';
+import { defaultRoute } from './host/default-route.ts';
+import { addressValid, portsFree, resolverAnswers } from './host/network.ts';
 import { conflictingPackages, dockerBridgeRange, packagesInstallable } from './host/packages.ts';
 import { kernelModules, kernelSupported, osSupported } from './host/platform.ts';
 import { privilegeEscalation } from './host/privilege.ts';
@@ -38,7 +40,7 @@ import {
 export const checks: readonly Check[] = [
   privilegeEscalation,
   sameCluster,
-  noLeftovers,
+  leftovers,
   versionUnchanged,
   architectureSupported,
   osSupported,
@@ -50,6 +52,7 @@ export const checks: readonly Check[] = [
   kernelNotUpgraded,
   kernelModules,
   kernelParametersHold,
+  ipForward,
   cpu,
   memory,
   diskFree,

@@ -32,7 +32,7 @@ const mended: readonly [string, Partial<Facts>, string, string, string][] = [
     'an odd hostname',
     { hostname: 'A_b' },
     '{ manageHostname: true }',
-    'hostname-valid w1 warning: A_b',
+    'hostname-valid w1 error: A_b',
     'manageHostname',
   ],
   [
@@ -124,7 +124,11 @@ describe('what the file asks prepare-hosts to mend', () => {
   it('is told for each host by itself, and what is not mended stays', () => {
     const facts = { w1: { swaps: ['/x'], cpus: 1 }, cp1: { cpus: 1 } };
 
-    expect(found(facts, '').map(lineOf)).toEqual(['cpu cp1 error: 1 core', 'swap-disabled w1 info: /x']);
+    expect(found(facts, '').map(lineOf)).toEqual([
+      'cpu cp1 error: 1 core',
+      'cpu w1 error: 1 core',
+      'swap-disabled w1 info: /x',
+    ]);
   });
 
   it('counts as usual where prepare-hosts is left out', () => {

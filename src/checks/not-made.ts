@@ -17,10 +17,6 @@ export const notMade: readonly NotMade[] = [
     why: 'a rule of the cluster file: two hosts with one internal address, or one address and SSH port, are refused, with line and column, before any host is asked',
   },
   {
-    ids: ['ip-forward'],
-    why: 'no requirement but a setting: prepare-hosts sets it, reads it again, and ends with an error where it does not stay',
-  },
-  {
     ids: ['registry-reachable'],
     why: 'only a pull tells whether address, mirror, certificate and login fit together, and a host that has the images needs none; the images that kubeadm init needs are pulled before it runs',
   },

@@ -17,15 +17,21 @@ export const probedTools = [
 const freePaths = ['/', '/opt', '/usr/local', '/var/lib', '/var/lib/containerd', '/var/lib/etcd', '/var/lib/kubelet'];
 
 /** Where a kubeadm cluster leaves traces; what stands there and is not this cluster's is a leftover. */
-export const leftoverPaths = [
-  '/etc/kubernetes/admin.conf', '/etc/kubernetes/kubelet.conf', '/etc/kubernetes/manifests', '/etc/kubernetes/pki', '/var/lib/etcd/member/snap', '/var/lib/kubelet/pki',
-  '/etc/cni/net.d',
+const leftoverPaths = [
+  '/etc/kubernetes/admin.conf', '/etc/kubernetes/kubelet.conf', '/etc/kubernetes/manifests', '/etc/kubernetes/pki', '/etc/systemd/system/kubelet.service',
+  '/var/lib/etcd', '/var/lib/kubelet/pki', '/var/log/pods', '/etc/cni/net.d',
+] as const; // prettier-ignore
+
+/** Files there, and folders of a database and of logs; a folder that is empty is none, as for kubeadm, and a disk has a lost+found. */
+const findLeftovers = [
+  'find', ...leftoverPaths, '-maxdepth', '1', '!', '-name', 'lost+found', '(', '!', '-type', 'd', '-o', '-path', '/var/lib/etcd/*', '-o', '-path',
+  '/var/log/pods/*', ')',
 ] as const; // prettier-ignore
 
 /** Their states tell of packet filters and of upgrades that nobody asks for. */
 export const probedUnits = [
   'firewalld.service', 'ufw.service', 'apt-daily-upgrade.timer', 'dnf-automatic.timer', 'dnf-automatic-install.timer', 'yum-cron.service',
-  'nftables.service', 'iptables.service',
+  'nftables.service', 'iptables.service', 'dnf5-automatic.timer', 'packagekit.service', 'transactional-update.timer',
 ] as const; // prettier-ignore
 
 /** `MOUNT ftype=N` for the XFS file systems of the paths that are there. Older xfs_info takes mount points only. */
@@ -57,6 +63,11 @@ const useDns = `conf=/etc/ssh/sshd_config
 for f in $conf $conf.d $conf.d/*.conf; do [ ! -e "$f" ] || [ -r "$f" ] || echo "unreadable $f"; done
 grep -ihsE '^[[:space:]]*UseDNS' $conf $conf.d/*.conf; exit 0`;
 
+/** `4 VALUE` and `6 VALUE` of forwarding, with ` fixed` where it may not be written; `none` where the kernel has no such family. */
+const forwarding = `tell() { if [ ! -r "$2" ]; then echo "$1 none"; return; fi
+read -r v <"$2"; if [ -w "$2" ]; then echo "$1 $v"; else echo "$1 $v fixed"; fi; }
+tell 4 /proc/sys/net/ipv4/ip_forward; tell 6 /proc/sys/net/ipv6/conf/all/forwarding; exit 0`;
+
 /** Everything that facts are read from; asked in one round trip. */
 export const factQueries = {
   clock: commandQuery(['date', '+%s%3N']),
@@ -81,7 +92,7 @@ export const factQueries = {
   tools: toolsQuery(probedTools),
   // Paths that are not there are left out.
   free: commandQuery(['df', '-Pk', ...freePaths]),
-  leftovers: commandQuery(['find', ...leftoverPaths, '-maxdepth', '1', '!', '-type', 'd']),
+  leftovers: commandQuery([...findLeftovers]),
   containerd: commandQuery(['containerd', '--version']),
   containerdRecord: fileQuery(`${hostPaths.artifacts}/containerd/source`, { content: false }),
   kubeletRecord: fileQuery(`${hostPaths.artifacts}/kubelet/source`),
@@ -94,6 +105,13 @@ export const factQueries = {
   hostsFile: fileQuery('/etc/hosts'),
   resolvedConf: fileQuery('/run/systemd/resolve/resolv.conf'),
   selinux: fileQuery('/sys/fs/selinux/enforce'),
+  // The policy lies where only root may look; what it was made of may be read by all.
+  containerPolicy: commandQuery([
+    '/bin/sh',
+    '-c',
+    'ls -d /var/lib/selinux/*/active/modules/*/container /etc/selinux/*/active/modules/*/container /usr/share/selinux/packages/*/container.pp* /usr/share/selinux/packages/container.pp* 2>/dev/null; exit 0',
+  ]),
+  ipForward: commandQuery(['/bin/sh', '-c', forwarding]),
   units: commandQuery(['systemctl', 'is-active', ...probedUnits]),
   ufw: fileQuery('/etc/ufw/ufw.conf'),
   ufwAtBoot: fileQuery('/etc/systemd/system/multi-user.target.wants/ufw.service', { content: false }),

@@ -1,7 +1,15 @@
 import { describe, expect, it } from 'vitest';
 import { createFakeHost, type CommandAnswer } from '../../test/support/fake-host.ts';
 import { factQueries } from './fact-queries.ts';
-import { mountOf, parseHostsFile, parseLinks, parseSettings, type SettingsFacts } from './facts-settings.ts';
+import {
+  mountOf,
+  parseForwarding,
+  parseHostsFile,
+  parseLinks,
+  parseSearch,
+  parseSettings,
+  type SettingsFacts,
+} from './facts-settings.ts';
 
 const links = `1: lo: <LOOPBACK,UP,LOWER_UP> mtu 65536 qdisc noqueue state UNKNOWN mode DEFAULT group default qlen 1000\\    link/loopback 00:00:00:00:00:00 brd 00:00:00:00:00:00
 2: eth0: <BROADCAST,MULTICAST,UP,LOWER_UP> mtu 1500 qdisc fq_codel state UP mode DEFAULT group default qlen 1000\\    link/ether 52:54:00:12:34:56 brd ff:ff:ff:ff:ff:ff
@@ -47,6 +55,8 @@ it('guesses nothing where nothing answers', async () => {
     ownTimeServers: [],
     upstreamNameservers: undefined,
     selinuxEnforcing: false,
+    hasContainerPolicy: false,
+    forwarding: new Map(),
     firewall: undefined,
     ruleService: undefined,
     sysctlFiles: '',
@@ -180,6 +190,29 @@ describe('what a host is set up for', () => {
       { automaticUpgrades: undefined },
     ],
     [
+      'dnf5 that installs',
+      {
+        commands: units(`${'inactive '.repeat(8)}active`),
+        files: { '/etc/dnf/automatic.conf': '[commands]\napply_updates = yes\n' },
+      },
+      { automaticUpgrades: 'dnf5-automatic.timer' },
+    ],
+    [
+      'what upgrades openSUSE',
+      { commands: units(`${'inactive '.repeat(10)}active`) },
+      { automaticUpgrades: 'transactional-update.timer' },
+    ],
+    [
+      'a policy for containers, and forwarding',
+      {
+        commands: {
+          '/bin/sh -c ls -d': '/usr/share/selinux/packages/targeted/container.pp.bz2\n',
+          '/bin/sh -c tell': '4 1\n',
+        },
+      },
+      { hasContainerPolicy: true, forwarding: new Map([[4, { state: 'on', isFixed: false }]]) },
+    ],
+    [
       'modules',
       { commands: { 'ls -1 /lib/modules': '6.1.0-21-amd64\n', 'head -n 1 /proc/modules': 'overlay 1 0 - Live 0x0\n' } },
       { moduleTrees: ['6.1.0-21-amd64'], hasLoadedModules: true },
@@ -226,4 +259,23 @@ it.each([
   const all = ['/', '/var/lib', '/usr'].map((mount) => ({ path: mount, options: [] }));
 
   expect(mountOf(all, path)?.path).toBe(expected);
+});
+
+it('reads forwarding by IP family', () => {
+  expect([...parseForwarding('4 1\n6 0 fixed\n')]).toEqual([
+    [4, { state: 'on', isFixed: false }],
+    [6, { state: 'off', isFixed: true }],
+  ]);
+  expect([...parseForwarding('4 0\n6 none\nsh: nonsense\n')]).toEqual([
+    [4, { state: 'off', isFixed: false }],
+    [6, { state: 'none', isFixed: false }],
+  ]);
+});
+
+it.each([
+  ['', []],
+  ['domain a.example\n', ['a.example']],
+  ['search a.example  b.example\n#search c\nsearch d.example\n', ['d.example']],
+])('reads the search list of %j', (text, expected) => {
+  expect(parseSearch(text)).toEqual(expected);
 });

@@ -22,6 +22,12 @@ export interface Mount {
   readonly options: readonly string[];
 }
 
+export interface Forwarding {
+  readonly state: 'on' | 'off' | 'none';
+  /** The account of this run may not change it: for root, /proc/sys is read-only. */
+  readonly isFixed: boolean;
+}
+
 /** How a machine is set up: what its administrator may have changed. */
 export interface SettingsFacts {
   /** False where the account of this run is not root and cannot become it: some facts are missing then. */
@@ -41,6 +47,10 @@ export interface SettingsFacts {
   /** Nameservers that systemd-resolved asks itself; undefined where it does not run. */
   readonly upstreamNameservers: readonly string[] | undefined;
   readonly selinuxEnforcing: boolean;
+  /** A policy of SELinux for containers is there (container-selinux). */
+  readonly hasContainerPolicy: boolean;
+  /** Whether packets are forwarded, by IP family; `none` where the kernel does not have the family, absent where nothing is known. */
+  readonly forwarding: ReadonlyMap<4 | 6, Forwarding>;
   /** The packet filter that is on: firewalld or ufw. */
   readonly firewall: 'firewalld' | 'ufw' | undefined;
   /** The service that loads rules of a packet filter that somebody wrote by hand. */
@@ -95,6 +105,8 @@ export function parseSettings(seen: Answers): SettingsFacts {
     hostsFile: parseHostsFile(fileText(seen(q.hostsFile))),
     upstreamNameservers: resolved.state === 'present' ? parseNameservers(fileText(resolved)) : undefined,
     selinuxEnforcing: fileText(seen(q.selinux)).trim() === '1',
+    hasContainerPolicy: commandText(seen(q.containerPolicy)).trim() !== '',
+    forwarding: parseForwarding(commandText(seen(q.ipForward))),
     firewall: firewallOf(units, fileText(seen(q.ufw)), seen(q.ufwAtBoot).state === 'present'),
     ruleService: ['nftables.service', 'iptables.service'].find((unit) => units.has(unit)),
     sysctlFiles: commandText(seen(q.sysctlFiles)),
@@ -128,6 +140,12 @@ export function parseSettings(seen: Answers): SettingsFacts {
 
 export function parseNameservers(text: string): string[] {
   return [...text.matchAll(/^\s*nameserver\s+(\S+)/gm)].map((match) => match[1] ?? '');
+}
+
+/** resolv.conf(5): of several lines `search` and `domain` the last one is in force. */
+export function parseSearch(text: string): string[] {
+  const last = [...text.matchAll(/^\s*(?:search|domain)\s+(.*)$/gm)].at(-1)?.[1] ?? '';
+  return last.split(/\s+/).filter((word) => word !== '');
 }
 
 /** Lines of `ip -o link show`. */
@@ -172,6 +190,18 @@ function parseTimeZone(offsetText: string, file: string): TimeZone | undefined {
   return { name: isUtc ? 'UTC' : name, offset };
 }
 
+/** Lines `4 1`, `6 0 fixed`, `6 none`. */
+export function parseForwarding(text: string): Map<4 | 6, Forwarding> {
+  return new Map(
+    linesOf(text).flatMap((line): [4 | 6, Forwarding][] => {
+      const [, family, value, fixed] = /^([46]) (none|\d+)( fixed)?$/.exec(line) ?? [];
+      if (family === undefined || value === undefined) return [];
+      const state = value === 'none' ? 'none' : value === '0' ? 'off' : 'on';
+      return [[family === '4' ? 4 : 6, { state, isFixed: fixed !== undefined }]];
+    }),
+  );
+}
+
 /** One state a line, in the order of the question; a unit that does not exist is inactive. */
 function parseUnits(text: string): ReadonlySet<string> {
   const states = linesOf(text);
@@ -200,8 +230,9 @@ function automaticUpgradesOf(
   if (units.has('apt-daily-upgrade.timer') && isAptOn) return 'unattended-upgrades';
   if (units.has('dnf-automatic-install.timer')) return 'dnf-automatic-install.timer';
   const appliesUpdates = /^\s*apply_updates\s*=\s*(yes|true|1)\s*$/im.test(settings.dnf);
-  if (units.has('dnf-automatic.timer') && appliesUpdates) return 'dnf-automatic.timer';
-  return units.has('yum-cron.service') ? 'yum-cron.service' : undefined;
+  const dnf = ['dnf-automatic.timer', 'dnf5-automatic.timer'].find((unit) => units.has(unit));
+  if (dnf !== undefined && appliesUpdates) return dnf;
+  return ['yum-cron.service', 'transactional-update.timer', 'packagekit.service'].find((unit) => units.has(unit));
 }
 
 /** Lines of /proc/self/mounts; of several mounts on one path the last is in force. */

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { createFakeHost, type CommandAnswer, type FakeHost } from '../../test/support/fake-host.ts';
 import { factQueries } from './fact-queries.ts';
-import { parseAddresses, parseListeners, parseRoutes } from './facts-network.ts';
+import { parseAddresses, networkOf, parseListeners, parseRoutes } from './facts-network.ts';
 import { parseFacts, parseOsRelease, type Facts } from './facts.ts';
 
 const ubuntu = `PRETTY_NAME="Ubuntu 24.04.1 LTS"
@@ -114,7 +114,7 @@ describe('parseFacts', () => {
       machineId: '0123456789abcdef0123456789abcdef',
       productUuid: undefined,
       addresses: parseAddresses(addresses),
-      routes: [...parseRoutes(routes), ...parseRoutes(routes6)],
+      routes: [...parseRoutes(routes), ...parseRoutes(routes6, 6)],
       listeners: parseListeners(listeners),
       clockMs: 1_900_000_000_123,
       askedAtMs: 1_900_000_000_000,
@@ -126,6 +126,7 @@ describe('parseFacts', () => {
       swapUnits: [],
       ownTimeServers: [],
       nameservers: ['10.0.0.2', 'fd00::53'],
+      searchDomains: ['example.com'],
       resolverMs: 20,
       tools: new Set(['curl', 'tar', 'ip']),
       toolPaths: expect.any(Map) as Map<string, string>,
@@ -146,6 +147,8 @@ describe('parseFacts', () => {
       hostsFile: [{ address: '127.0.0.1', names: ['localhost'] }],
       upstreamNameservers: undefined,
       selinuxEnforcing: false,
+      hasContainerPolicy: expect.any(Boolean) as boolean,
+      forwarding: new Map(),
       firewall: undefined,
       ruleService: undefined,
       sysctlFiles: '/etc/sysctl.conf:vm.swappiness=10\n',
@@ -323,14 +326,15 @@ describe('the network of a host', () => {
     ]);
   });
 
-  it('has routes, and none of those that lead nowhere', () => {
+  it('has routes, and says which lead nowhere', () => {
     expect(parseRoutes(routes)).toEqual([
       { destination: 'default', via: '10.0.0.1', interface: 'eth0' },
       { destination: '10.0.0.0/24', via: undefined, interface: 'eth0' },
+      { destination: '10.9.0.0/16', refusal: 'unreachable', via: undefined, interface: undefined },
     ]);
-    expect(parseRoutes(routes6)).toEqual([
+    expect(parseRoutes(routes6, 6)).toEqual([
       { destination: 'fe80::/64', via: undefined, interface: 'eth0' },
-      { destination: 'default', via: 'fe80::1', interface: 'eth0' },
+      { destination: '::/0', via: 'fe80::1', interface: 'eth0' },
     ]);
   });
 
@@ -343,7 +347,23 @@ describe('the network of a host', () => {
     ]);
   });
 
-  it.each([parseAddresses, parseRoutes, parseListeners])('is empty where nothing was printed', (parse) => {
-    expect(parse('')).toEqual([]);
+  it.each([parseAddresses, (text: string) => parseRoutes(text), parseListeners])(
+    'is empty where nothing was printed',
+    (parse) => {
+      expect(parse('')).toEqual([]);
+    },
+  );
+
+  it('leaves out routes that are none of the host, and knows those of any kind by their network', () => {
+    const text =
+      'broadcast 10.0.0.255 dev eth0\nlocal 10.0.0.21 dev eth0\nunicast 10.8.0.0/16 dev eth0\nthrow default\n10.7.0.1 dev eth0\n';
+    const parsed = parseRoutes(text);
+
+    expect(parsed.map(({ refusal, destination }) => [refusal, destination])).toEqual([
+      [undefined, '10.8.0.0/16'],
+      ['throw', 'default'],
+      [undefined, '10.7.0.1'],
+    ]);
+    expect(parsed.map((route) => networkOf(route)?.prefixLength)).toEqual([16, 0, 32]);
   });
 });

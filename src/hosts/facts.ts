@@ -8,7 +8,7 @@ import {
   type Route,
 } from './facts-network.ts';
 import { parseEvidence, type Evidence } from './evidence.ts';
-import { parseNameservers, parseSettings, type SettingsFacts } from './facts-settings.ts';
+import { parseNameservers, parseSearch, parseSettings, type SettingsFacts } from './facts-settings.ts';
 import { factQueries as q, probedTools } from './fact-queries.ts';
 import { commandText, fileText, numberOf } from './seen-text.ts';
 
@@ -41,6 +41,8 @@ export interface Facts extends SettingsFacts {
   readonly cgroupVersion: 1 | 2 | undefined;
   readonly swaps: readonly string[];
   readonly nameservers: readonly string[];
+  /** Domains that the resolver adds to names, of /etc/resolv.conf. */
+  readonly searchDomains: readonly string[];
   /** How long a name that cannot exist took; undefined where no answer came in time. */
   readonly resolverMs: number | undefined;
   readonly tools: ReadonlySet<string>;
@@ -95,7 +97,7 @@ export function parseFacts(seen: Answers, askedAtMs?: number, tookMs?: number): 
     machineId: fileText(seen(q.machineId)).trim() || undefined,
     productUuid: fileText(seen(q.productUuid)).trim() || undefined,
     addresses: parseAddresses(commandText(seen(q.addresses))),
-    routes: [...parseRoutes(commandText(seen(q.routes))), ...parseRoutes(commandText(seen(q.routes6)))],
+    routes: [...parseRoutes(commandText(seen(q.routes))), ...parseRoutes(commandText(seen(q.routes6)), 6)],
     listeners: listenersOf(seen(q.listeners)),
     clockMs: numberOf(commandText(seen(q.clock))),
     askedAtMs,
@@ -104,6 +106,7 @@ export function parseFacts(seen: Answers, askedAtMs?: number, tookMs?: number): 
     cgroupVersion: cgroupVersionOf(commandText(seen(q.cgroup)).trim()),
     swaps: parseSwaps(fileText(seen(q.swaps))),
     nameservers: parseNameservers(fileText(seen(q.resolvConf))),
+    searchDomains: parseSearch(fileText(seen(q.resolvConf))),
     resolverMs: resolver.state === 'present' ? resolver.value.durationMs : undefined,
     tools: new Set(probedTools.filter((tool) => which.some((path) => path.endsWith(`/${tool}`)))),
     toolPaths: new Map(

@@ -18,6 +18,8 @@ export interface Probed {
   readonly missingModules?: readonly string[];
   /** Who answers for the virtual address. */
   readonly neighbour?: Neighbour;
+  /** Addresses that the names of the cluster's hosts have here, none where one is not known; only of names that were asked for. */
+  readonly hostNames?: ReadonlyMap<string, readonly string[]>;
   /** Addresses that the name of the endpoint has here; none where it is not known. */
   readonly endpointAddresses?: readonly string[];
 }

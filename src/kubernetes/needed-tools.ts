@@ -6,17 +6,25 @@ import { distroOf, packageManagerOf } from './host-distro.ts';
 
 /** Tools that the phases, kubeadm and kubelet cannot do without. */
 export const requiredTools = [
-  ...['tar', 'ip', 'ss', 'iptables', 'mount', 'nsenter', 'sysctl', 'swapoff', 'flock', 'sha256sum'],
+  ...['tar', 'ip', 'ss', 'iptables', 'mount', 'nsenter', 'modprobe', 'sysctl', 'swapoff', 'flock', 'sha256sum'],
   ...['systemd-run', 'xargs', 'diff', 'timeout'],
 ] as const;
 
 /** Tools that port-forward and some network plugins need. */
 export const recommendedTools = ['conntrack', 'ethtool', 'socat', 'tc'] as const;
 
+/** Those of all hosts, and what a distribution lacks that its guides ask for. */
+export function requiredToolsOf(distro: Distro | undefined): readonly string[] {
+  return [...requiredTools, ...(distro?.moreTools ?? [])];
+}
+
 /** Tools that prepare-hosts sees to, by hostSettings.installTools; curl or wget beside them. */
-export function toolsToInstall(installTools: HostSettingsConfig['installTools']): readonly string[] {
+export function toolsToInstall(
+  installTools: HostSettingsConfig['installTools'],
+  distro: Distro | undefined,
+): readonly string[] {
   if (installTools === 'none') return [];
-  return [...requiredTools, ...(installTools === 'all' ? [...recommendedTools, 'ebtables', 'ipset'] : [])];
+  return [...requiredToolsOf(distro), ...(installTools === 'all' ? [...recommendedTools, 'ebtables', 'ipset'] : [])];
 }
 
 /** The packages of a distribution that bring the tools; what every host of it has is left out. */
@@ -39,7 +47,7 @@ export function installableTools(member: Member, cluster: Cluster): ToolPackage[
   const { tools } = member.facts;
   if (wanted === 'none' || !willPrepare(cluster) || distro === undefined || packageManagerOf(member) === undefined)
     return [];
-  const names = toolsToInstall(wanted).filter((tool) => !tools.has(tool));
+  const names = toolsToInstall(wanted, distro).filter((tool) => !tools.has(tool));
   return packagesOfTools(
     distro,
     tools.has('curl') || (tools.has('wget') && !needsCurl(cluster)) ? names : [...names, 'curl'],

@@ -26,6 +26,7 @@ export function planMeasures(cluster: Cluster, index: number): Measure[] {
     ...modulesOf(cluster),
     ...neighbour(cluster),
     ...endpointAddresses(cluster),
+    ...hostNames(cluster, member),
     ...(measure.includes('bandwidth') ? bandwidth(cluster, member) : []),
     ...(hasNewEtcd(member, cluster) && member.facts.isRoot ? [fsync] : []),
     ...(measure.includes('disk') && diskObstacle(member) === undefined && member.facts.isRoot ? [disk] : []),
@@ -112,6 +113,35 @@ function endpointAddresses({ config }: Cluster): Measure[] {
   return [
     { query, read: (seen) => (seen.state === 'absent' ? {} : { endpointAddresses: addressesIn(commandText(seen)) }) },
   ];
+}
+
+/** So long all names together may take: a resolver that is silent is told by its own check. */
+const namesSeconds = 6;
+
+/** `NAME ADDRESS…` a line, for every name that was looked up in time. */
+const lookUpNames = `for n in "$@"; do
+printf '%s' "$n"; getent ahosts "$n" | sed 's/[[:space:]].*//' | sort -u | while read -r a; do printf ' %s' "$a"; done; echo
+done; exit 0`;
+
+/** Names of hosts that /etc/hosts does not have, where prepare-hosts will not write them there. */
+function hostNames({ config, members }: Cluster, { facts }: Member): Measure[] {
+  if (config.spec.hostSettings.hostsFile === 'manage') return [];
+  const inFile = new Set(facts.hostsFile.flatMap(({ names }) => names));
+  const asked = members.map((member) => member.config.name).filter((name) => !inFile.has(name));
+  if (asked.length === 0) return [];
+  const query = commandQuery(['/bin/sh', '-c', lookUpNames, 'sh', ...asked], { timeoutSeconds: namesSeconds });
+  return [{ query, read: (seen) => ({ hostNames: parseHostNames(commandText(seen)) }) }];
+}
+
+/** Lines `NAME ADDRESS…`; one without its end was cut off. */
+export function parseHostNames(text: string): ReadonlyMap<string, readonly string[]> {
+  const lines = text.split('\n').slice(0, -1);
+  return new Map(
+    lines.map((line) => {
+      const [name = '', ...addresses] = line.split(' ');
+      return [name, addresses];
+    }),
+  );
 }
 
 function bandwidth(cluster: Cluster, member: Member): Measure[] {

@@ -147,7 +147,7 @@ describe('the prechecks', () => {
       [
         'privilege-escalation error',
         'same-cluster info',
-        'no-leftovers info',
+        'leftovers info',
         'version-unchanged info',
         'product-uuid-unique info',
       ],

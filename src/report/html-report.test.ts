@@ -90,6 +90,20 @@ it('needs nothing from elsewhere and fits a phone', async () => {
   expect(page).toContain('Nothing was found.');
 });
 
+it('is made for paper too', async () => {
+  const page = await pageOf(runStarted(), finding, runFinished({ status: 'failed' }));
+  const [, rules = ''] = /@media print\{((?:[^{}]*\{[^{}]*\})*)\}/.exec(page) ?? [];
+
+  // Dark on light whatever the screen has, the whole width, no row or heading torn apart, nothing half transparent.
+  expect(rules).toContain(':root{color-scheme:light}');
+  expect(rules).toMatch(/body\{[^}]*max-width:none/);
+  expect(rules).toContain('tr{break-inside:avoid}');
+  expect(rules).toContain('h2{break-after:avoid}');
+  expect(rules).toContain('article.ignored{opacity:1}');
+  // What is folded or hidden would be missing on paper.
+  expect(page).not.toMatch(/<details|display:none|overflow:(hidden|auto|scroll)/);
+});
+
 it('says so where the checks were not made', async () => {
   const page = await pageOf(runStarted(), runFinished({ status: 'failed' }));
 

@@ -53,8 +53,11 @@ export const diskPaths = Object.keys(diskFreeGiB) as readonly DiskPath[];
 /** What checks compare with where the file says nothing; the schema says what each number means. */
 export const checkThresholds = {
   cpuCores: 2,
+  workerCpuCores: 2,
+  recommendedCpuCores: 4,
   controlPlaneMemoryMiB: 1700,
-  workerMemoryMiB: 700,
+  workerMemoryMiB: 1700,
+  recommendedMemoryMiB: 8192,
   diskFreeGiB,
   diskFloorGiB: 3,
   clockSkewMs: 1000,

@@ -79,9 +79,12 @@ describe('a valid file', () => {
               "diskIops": 500,
               "diskMBs": 200,
               "fsyncMs": 10,
+              "recommendedCpuCores": 4,
+              "recommendedMemoryMiB": 8192,
               "resolverMs": 1000,
               "roundTripMs": 30,
-              "workerMemoryMiB": 700,
+              "workerCpuCores": 2,
+              "workerMemoryMiB": 1700,
             },
           },
           "hostSettings": {

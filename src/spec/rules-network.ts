@@ -152,6 +152,24 @@ const podSubnetSize: Rule = {
     }),
 };
 
+/**
+ * Of the 256 addresses of a node's /24, two are no host's and one is the bridge's; kube-proxy and the network plugin are pods
+ * that need none.
+ */
+const mostPodsOfNode = 255;
+
+const maxPodsFit: Rule = {
+  id: 'max-pods-fit',
+  reads: ['network', 'kubernetes'],
+  check: (spec) => {
+    const { maxPods } = spec.kubernetes.kubelet;
+    const hasIpv4 = subnetsOf(spec, 'podSubnets').some(({ cidr }) => cidr.family === 4);
+    if (typeof maxPods !== 'number' || !hasIpv4 || maxPods <= mostPodsOfNode) return [];
+    const reason = `every node takes a /${nodePrefixLength[4]} of the pod subnet, which has addresses for ${mostPodsOfNode} pods; found ${maxPods}`;
+    return [{ path: ['spec', 'kubernetes', 'kubelet', 'maxPods'], reason }];
+  },
+};
+
 /** kubeadm wants at least 10 addresses for services and at most 20 bits (its constants MinimumAddressesInServiceSubnet and MaximumBitsForServiceSubnet). */
 const serviceSubnetSize: Rule = {
   id: 'service-subnet-size',
@@ -174,5 +192,6 @@ export const networkRules: readonly Rule[] = [
   addressesOutsideSubnets,
   usableNodeAddresses,
   podSubnetSize,
+  maxPodsFit,
   serviceSubnetSize,
 ];

@@ -1,6 +1,5 @@
 import { describe, expect, it } from 'vitest';
 import { baseSpec as base, findingsOfRule as findings } from '../../test/support/rules.ts';
-import { checkRules, clusterRules } from './rules.ts';
 import type {
   ClusterConfig,
   Endpoint,
@@ -241,6 +240,20 @@ describe.each<{ id: string; holds: Partial<Spec>[]; breaks: [Partial<Spec>, stri
     ],
   },
   {
+    id: 'max-pods-fit',
+    holds: [
+      {},
+      kubernetes({ kubelet: { maxPods: 255 } }),
+      { ...kubernetes({ kubelet: { maxPods: 500 } }), ...network(ipv6) },
+    ],
+    breaks: [
+      [
+        kubernetes({ kubelet: { maxPods: 256 } }),
+        'spec.kubernetes.kubelet.maxPods: every node takes a /24 of the pod subnet, which has addresses for 255 pods; found 256',
+      ],
+    ],
+  },
+  {
     id: 'service-subnet-size',
     holds: [{}, network({ serviceSubnets: ['10.96.0.0/28'] }), network({ serviceSubnets: ['fd00::/108'] })],
     breaks: [
@@ -381,19 +394,5 @@ describe.each<{ id: string; holds: Partial<Spec>[]; breaks: [Partial<Spec>, stri
 
   it.each(breaks)('is broken by %j', (change, expected) => {
     expect(findings(id, change)).toEqual([expected].flat());
-  });
-});
-
-describe('checkRules', () => {
-  it('finds nothing wrong with the base cluster', () => {
-    expect(checkRules(base)).toEqual([]);
-  });
-
-  it('leaves out the rules that read a section with other errors', () => {
-    expect(checkRules({ ...base, hosts: [] }, new Set(['hosts']))).toEqual([]);
-  });
-
-  it('has one rule for each id', () => {
-    expect(new Set(clusterRules.map(({ id }) => id)).size).toBe(clusterRules.length);
   });
 });

@@ -18,13 +18,27 @@ const diskFreeGiB = z.strictObject(
   ) as Record<DiskPath, z.ZodDefault<z.ZodNumber>>,
 );
 
+/** The same, where none may be wanted. */
+function recommendation(fallback: number, description: string): z.ZodDefault<z.ZodNumber> {
+  return z.number().nonnegative().default(fallback).describe(description);
+}
+
 const thresholds = z.strictObject({
   cpuCores: threshold(checkThresholds.cpuCores, 'Check cpu: least number of cores of a control plane.'),
+  workerCpuCores: threshold(checkThresholds.workerCpuCores, 'Check cpu: least number of cores of a worker.'),
+  recommendedCpuCores: recommendation(
+    checkThresholds.recommendedCpuCores,
+    'Check cpu: as many cores or fewer are a warning (on arm64 half as many more); 0 for none.',
+  ),
   controlPlaneMemoryMiB: threshold(
     checkThresholds.controlPlaneMemoryMiB,
     'Check memory: least memory of a control plane.',
   ),
   workerMemoryMiB: threshold(checkThresholds.workerMemoryMiB, 'Check memory: least memory of a worker.'),
+  recommendedMemoryMiB: recommendation(
+    checkThresholds.recommendedMemoryMiB,
+    'Check memory: as much or less is a warning (on arm64 half as much more); 0 for none.',
+  ),
   diskFreeGiB: diskFreeGiB
     .prefault({})
     .describe('Check disk-free: less free space is a warning, by path, where the path is a mount of its own.'),
@@ -38,7 +52,7 @@ const thresholds = z.strictObject({
   ),
   roundTripMs: threshold(
     checkThresholds.roundTripMs,
-    'Check latency: a longer round trip between two hosts is a warning, and one of more than 100 ms an error.',
+    'Check latency: a longer round trip between two hosts is a warning.',
   ),
   resolverMs: threshold(checkThresholds.resolverMs, 'Check resolver-answers: a later answer is a warning.'),
   fsyncMs: threshold(

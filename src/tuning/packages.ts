@@ -64,7 +64,7 @@ export const unattendedUpgrades: Tuning = {
   setting: 'unattendedUpgrades',
   byDefault: '`leave`',
   change:
-    'stops and disables what upgrades packages by itself (apt timers and unattended-upgrades, dnf-automatic, yum-cron, transactional-update)',
+    'stops and disables what upgrades packages by itself (apt timers and unattended-upgrades, dnf-automatic, dnf5-automatic, yum-cron, packagekit and transactional-update of openSUSE)',
   why: 'an upgrade that nobody asked for restarts services and reboots hosts, all of them in one night',
   source: 'cluster lifecycle of the guides, surprise reboots by unattended kernel upgrades on Ubuntu',
   undo: 'each unit is enabled and started again that was, and the file of apt is removed',

@@ -171,10 +171,10 @@ describe('swap units', () => {
 describe('installableTools', () => {
   const tools = new Set(['apt-get', 'wget']);
   it.each<[string, Partial<Facts>, string[]]>([
-    ['', { tools }, ['tar', 'iproute2', 'iptables', 'procps', 'findutils', 'diffutils']],
+    ['', { tools }, ['tar', 'iproute2', 'iptables', 'kmod', 'procps', 'findutils', 'diffutils']],
     [
       '{ installTools: all }',
-      { tools: new Set([...tools, 'ss', 'ip', 'tar', 'iptables', 'sysctl', 'xargs', 'diff']) },
+      { tools: new Set([...tools, 'ss', 'ip', 'tar', 'iptables', 'modprobe', 'sysctl', 'xargs', 'diff']) },
       ['conntrack', 'ethtool', 'socat', 'iproute2', 'ebtables', 'ipset'],
     ],
     ['{ installTools: none }', { tools }, []],
@@ -183,7 +183,7 @@ describe('installableTools', () => {
     [
       '',
       { tools: new Set(['yum']), os: { id: 'rocky', idLike: [], versionId: '9', prettyName: '' } },
-      ['tar', 'iproute', 'iptables', 'procps-ng', 'findutils', 'diffutils', 'curl'],
+      ['tar', 'iproute', 'iptables', 'kmod', 'procps-ng', 'findutils', 'diffutils', 'curl'],
     ],
   ])('with %s on a host with %j are %j', (settings, facts, packages) => {
     const cluster = clusterWith(settings, facts);

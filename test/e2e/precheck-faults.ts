@@ -81,7 +81,7 @@ export const hostFaults: readonly HostFault[] = [
     'another time zone',
     broken('ln -sf /usr/share/zoneinfo/Asia/Tokyo /etc/localtime', 'ln -sf /usr/share/zoneinfo/Etc/UTC /etc/localtime'),
     0,
-    ['timezone-consistent warning: Asia/Tokyo, and node1 has UTC'],
+    ['timezone-consistent warning: Asia/Tokyo, and 2 hosts have UTC'],
   ],
   [
     'a name with two addresses',
@@ -119,7 +119,7 @@ export const hostFaults: readonly HostFault[] = [
     0,
     ['tmp-usable warning: mounted noexec'],
   ],
-  ['a private /tmp', broken('chmod 700 /tmp', 'chmod 1777 /tmp'), 0, ['tmp-usable warning: mode 700']],
+  ['a private /tmp', broken('chmod 700 /tmp', 'chmod 1777 /tmp'), 3, ['tmp-usable error: mode 700']],
   [
     'a route into the pod subnet',
     broken('ip route add 10.244.5.0/24 dev host0', 'ip route del 10.244.5.0/24'),
@@ -136,8 +136,8 @@ export const hostFaults: readonly HostFault[] = [
   [
     'an odd hostname',
     broken('echo Bad_Name >/proc/sys/kernel/hostname', 'echo node2 >/proc/sys/kernel/hostname'),
-    0,
-    ['hostname-valid warning: Bad_Name'],
+    3,
+    ['hostname-valid error: Bad_Name'],
   ],
   [
     'the hostname of another host',
@@ -155,7 +155,7 @@ export const hostFaults: readonly HostFault[] = [
     'what another cluster left',
     broken('mkdir /etc/kubernetes && touch /etc/kubernetes/admin.conf', 'rm -r /etc/kubernetes'),
     3,
-    ['no-leftovers error: /etc/kubernetes/admin.conf'],
+    ['leftovers error: /etc/kubernetes/admin.conf'],
   ],
   [
     'the identity of another cluster',
@@ -201,25 +201,25 @@ export const hostFaults: readonly HostFault[] = [
     'a firewall before VXLAN',
     dropped('udp dport 8472 drop'),
     3,
-    ['ports-open error: 8472/udp (flannel) cannot be reached from node1'],
+    ['ports-open error: 8472/udp (flannel) cannot be reached from node1, node3'],
   ],
   [
     'a firewall before the kubelet',
     dropped('tcp dport 10250 drop'),
     3,
-    ['ports-open error: 10250/tcp (kubelet) cannot be reached from node1'],
+    ['ports-open error: 10250/tcp (kubelet) cannot be reached from node1, node3'],
   ],
   [
     'a firewall that refuses',
     dropped('tcp dport 10250 reject with tcp reset'),
     3,
-    ['ports-open error: 10250/tcp (kubelet) cannot be reached from node1'],
+    ['ports-open error: 10250/tcp (kubelet) cannot be reached from node1, node3'],
   ],
   [
-    'a link that is narrower',
+    'an interface with another MTU',
     broken('ip link set host0 mtu 1300', 'ip link set host0 mtu 1500'),
     3,
-    ['mtu-consistent error: packets of 1500 bytes from node1 are lost; the MTU here is 1300'],
+    ['mtu-consistent error: packets of 1500 bytes from node1, node3 are lost; the MTU here is 1300'],
   ],
   [
     'a runc from elsewhere',

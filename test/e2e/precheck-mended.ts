@@ -65,7 +65,6 @@ export function mendedFaults(): readonly SpecFault[] {
       () => [
         'node2 tools-present ',
         'node2 ports-open info: not checked: ',
-        'node1 bandwidth info: not measured: there is no other host',
         'node2 bandwidth info: not measured: it has neither',
       ],
     ],

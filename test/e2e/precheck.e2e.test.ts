@@ -2,8 +2,10 @@ import { mkdtemp, rm, stat } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe as suite, expect, test } from 'vitest';
+import { mergeDeep } from '../../src/lib/merge.ts';
 import { labUnavailable } from '../lab/available.ts';
-import { must, type Undo } from '../lab/faults/index.ts';
+import { dropTraffic, must, type Undo } from '../lab/faults/index.ts';
+import { run as runCommand } from '../lab/commands.ts';
 import type { LabHost } from '../lab/host.ts';
 import { labUp, type Lab } from '../lab/lab.ts';
 import { installerBinary, startInstaller, type InstallerResult } from './installer.ts';
@@ -17,23 +19,20 @@ import {
   secondNetwork,
   type HostFault,
 } from './precheck-faults.ts';
+import { machineFaults } from './precheck-machines.ts';
 import { mendedFaults } from './precheck-mended.ts';
+import { variantFaults, type VariantFault } from './precheck-variants.ts';
 import { compareAll, ignoredOnAnyHost, snapshotAll, stateOutsideFiles, writeVariant } from './support.ts';
 
 const unavailable = labUnavailable();
 const title =
-  unavailable === undefined ? 'precheck on two real hosts' : `precheck on two real hosts (skipped: ${unavailable})`;
+  unavailable === undefined ? 'precheck on three real hosts' : `precheck on three real hosts (skipped: ${unavailable})`;
 
-/** One level deeper too, so that the numbers of the lab stay in force. */
-function mergeFields(under: object = {}, over: object): object {
-  const thresholds = [under, over].map((fields) => (fields as { thresholds?: object }).thresholds);
-  const merged = thresholds.some((each) => each !== undefined)
-    ? { thresholds: { ...thresholds[0], ...thresholds[1] } }
-    : {};
-  return { ...under, ...over, ...merged };
+function specOf(config: Record<string, unknown>): Record<string, unknown> {
+  return config['spec'] as Record<string, unknown>;
 }
 
-const withoutSudo = expect.stringMatching(/^node[12] (privilege-escalation error|[a-z-]+ info): /) as string;
+const withoutSudo = expect.stringMatching(/^node[123] (privilege-escalation error|[a-z-]+ info): /) as string;
 
 suite.skipIf(unavailable !== undefined)(title, { timeout: 120_000 }, () => {
   let lab: Lab;
@@ -43,7 +42,7 @@ suite.skipIf(unavailable !== undefined)(title, { timeout: 120_000 }, () => {
   beforeAll(async () => {
     binary = await installerBinary();
     stateDir = await mkdtemp(join(tmpdir(), 'precheck-'));
-    lab = await labUp({ name: 'pre', hosts: 2, minors: ['1.36'], upstream: false, log: () => undefined });
+    lab = await labUp({ name: 'pre', hosts: 3, minors: ['1.36'], upstream: false, log: () => undefined });
   }, 600_000);
 
   afterAll(async () => {
@@ -69,15 +68,18 @@ suite.skipIf(unavailable !== undefined)(title, { timeout: 120_000 }, () => {
   test('bare hosts are fit, and nothing on them is another afterwards', async () => {
     const before = await snapshotAll(lab.hosts);
     const stateBefore = await Promise.all(lab.hosts.map(stateOutsideFiles));
+    // Snapshots leave out what is in memory.
+    const inMemory = await Promise.all(lab.hosts.map(filesInMemory));
 
     const result = await run(lab.configFile, '--strict', '--html', join(stateDir, 'report.html'));
 
     expect(found(result)).toEqual([]);
     expect(result.exitCode).toBe(0);
-    expect(Object.values(result.finished?.trips ?? {})).toEqual([2, 2]);
+    expect(Object.values(result.finished?.trips ?? {})).toEqual([2, 2, 2]);
     expect((await stat(join(stateDir, 'report.html'))).size).toBeGreaterThan(2000);
     expect(compareAll(before, await snapshotAll(lab.hosts), ignoredOnAnyHost)).toEqual({});
     expect(await Promise.all(lab.hosts.map(stateOutsideFiles))).toEqual(stateBefore);
+    expect(await Promise.all(lab.hosts.map(filesInMemory))).toEqual(inMemory);
   });
 
   test('an account without root sees what it can and says what it cannot', async () => {
@@ -87,13 +89,14 @@ suite.skipIf(unavailable !== undefined)(title, { timeout: 120_000 }, () => {
     });
     const result = await run(file);
 
-    expect(found(result)).toEqual(Array.from({ length: 11 }, () => withoutSudo));
+    expect(found(result)).toEqual(Array.from({ length: 16 }, () => withoutSudo));
     expect(result.exitCode).toBe(3);
     expect((await run(file, '--ignore-check', 'privilege-escalation')).exitCode).toBe(0);
   });
 
   test.each<HostFault>([
     ...hostFaults,
+    ...machineFaults,
     [
       'the machine-id of another host',
       async (host) => changed('/etc/machine-id', `echo ${(await machineIdOf('node1')).trim()} >/etc/machine-id`)(host),
@@ -108,109 +111,19 @@ suite.skipIf(unavailable !== undefined)(title, { timeout: 120_000 }, () => {
     expect(result.exitCode).toBe(exitCode);
   });
 
-  /** Rules that a service loads at boot, without any that filters. */
-  const rulesByHand = broken(
-    'printf "[Service]\\nType=oneshot\\nRemainAfterExit=yes\\nExecStart=/bin/true\\n" >/run/systemd/system/nftables.service && systemctl daemon-reload && systemctl start nftables',
-    'systemctl stop nftables; rm /run/systemd/system/nftables.service; systemctl daemon-reload',
+  test.each<VariantFault>([...variantFaults(() => lab), ...mendedFaults()])(
+    'tells of %s',
+    async (_name, spec, cause, exitCode, expected) => {
+      const file = await writeVariant(lab, 'variant', (config) => {
+        config['spec'] = mergeDeep(specOf(config), spec());
+      });
+      const undo = await cause(lab.host('node2'));
+      const result = await run(file).finally(undo);
+
+      expect(found(result)).toEqual(expected().map((line) => expect.stringContaining(line) as string));
+      expect(result.exitCode).toBe(exitCode);
+    },
   );
-  const noFault = (): Promise<Undo> => Promise.resolve(() => Promise.resolve());
-  /** An address in the network of the lab. */
-  const inLab = (last: number): string => lab.address.replace(/\d+$/, String(last));
-  const virtual = (address: string, name?: string): Record<string, object> => ({
-    kubernetes: { virtualAddress: { address, ...(name === undefined ? {} : { interface: name }) } },
-  });
-
-  test.each<[string, () => Record<string, object>, (host: LabHost) => Promise<Undo>, number, () => string[]]>([
-    ['a virtual address that is free', () => virtual(inLab(50)), noFault, 0, () => []],
-    [
-      'one that another host of the file has',
-      () => virtual(inLab(50)),
-      (host) => broken(`ip address add ${inLab(50)}/32 dev host0`, `ip address del ${inLab(50)}/32 dev host0`)(host),
-      3,
-      () => [`node2 vip-free error: ${inLab(50)} is on host0 of this host`],
-    ],
-    [
-      'one that a machine beside them has',
-      () => virtual(lab.address),
-      noFault,
-      3,
-      () => [` answers for ${lab.address}, asked from node1, node2`],
-    ],
-    [
-      'one of another subnet',
-      () => virtual('10.77.0.50'),
-      noFault,
-      3,
-      () => [`node1 vip-in-subnet error: 10.77.0.50 is not in ${inLab(0)}/24 of host0`],
-    ],
-    [
-      'an interface that is not there',
-      () => virtual(inLab(50), 'eth9'),
-      noFault,
-      3,
-      () => ['node1 interface-exists error: no eth9 among lo, host0'],
-    ],
-    [
-      'a load balancer that has nobody behind it yet',
-      () => ({ kubernetes: { controlPlaneEndpoint: `${lab.address}:7443` } }),
-      noFault,
-      0,
-      () => [],
-    ],
-    [
-      'a load balancer that one host does not reach',
-      () => ({ kubernetes: { controlPlaneEndpoint: `${lab.address}:7443` } }),
-      broken(
-        `nft 'add table inet fault; add chain inet fault out { type filter hook output priority 0; }; add rule inet fault out tcp dport 7443 drop'`,
-        'nft delete table inet fault',
-      ),
-      3,
-      () => [`node2 endpoint-reachable error: ${lab.address}:7443: timed out`],
-    ],
-    [
-      'the name of a load balancer that one host does not know',
-      () => ({ kubernetes: { controlPlaneEndpoint: 'api.example.com:7443' } }),
-      () => changed('/etc/hosts', `echo ${lab.address} api.example.com >>/etc/hosts`)(lab.host('node1')),
-      3,
-      () => ['node2 endpoint-reachable error: no address is known for api.example.com'],
-    ],
-    [
-      'rules by hand where ports are to be opened',
-      () => ({ hostSettings: { firewall: 'open' } }),
-      rulesByHand,
-      3,
-      () => ['node2 firewall-openable error: nftables.service loads rules of your own'],
-    ],
-    [
-      'no project quotas',
-      () => ({ checks: { projectQuota: true } }),
-      noFault,
-      3,
-      () => [
-        'node1 disk-quota error: / is mounted without prjquota',
-        'node2 disk-quota error: / is mounted without prjquota',
-      ],
-    ],
-    [
-      'a link that is narrow',
-      () => ({ checks: { measure: ['bandwidth'], ignore: ['disk-speed'], thresholds: { bandwidthMbits: 200 } } }),
-      broken('tc qdisc add dev host0 root tbf rate 50mbit burst 64kb latency 50ms', 'tc qdisc del dev host0 root'),
-      0,
-      () => ['node2 bandwidth warning: '],
-    ],
-    ...mendedFaults(),
-  ])('tells of %s', async (_name, spec, cause, exitCode, expected) => {
-    const file = await writeVariant(lab, 'variant', (config) => {
-      const sections = config['spec'] as Record<string, object>;
-      for (const [section, fields] of Object.entries(spec()))
-        sections[section] = mergeFields(sections[section], fields);
-    });
-    const undo = await cause(lab.host('node2'));
-    const result = await run(file).finally(undo);
-
-    expect(found(result)).toEqual(expected().map((line) => expect.stringContaining(line) as string));
-    expect(result.exitCode).toBe(exitCode);
-  });
 
   /** Does the same to both hosts, and undoes it. */
   async function onBoth(
@@ -233,10 +146,11 @@ suite.skipIf(unavailable !== undefined)(title, { timeout: 120_000 }, () => {
     [
       'the same product_uuid',
       '4c4c4544-0000-2010-8020-80c04f202020',
-      ['node2 product-uuid-unique warning: product_uuid '],
+      3,
+      ['node2 product-uuid-unique error: product_uuid '],
     ],
-    ['a product_uuid of its own', undefined, []],
-  ])('tells of two hosts with %s', async (_name, uuid, expected) => {
+    ['a product_uuid of its own', undefined, 0, []],
+  ])('tells of two hosts with %s', async (_name, uuid, exitCode, expected) => {
     const own = (host: LabHost): Promise<Undo> =>
       productUuid(uuid ?? `4c4c4544-0000-2010-8020-00000000000${host.name.at(-1) ?? ''}`)(host);
 
@@ -244,7 +158,7 @@ suite.skipIf(unavailable !== undefined)(title, { timeout: 120_000 }, () => {
       const result = await run(lab.configFile);
 
       expect(found(result)).toEqual(expected.map((line) => expect.stringContaining(line) as string));
-      expect(result.exitCode).toBe(0);
+      expect(result.exitCode).toBe(exitCode);
     });
   });
 
@@ -258,7 +172,10 @@ suite.skipIf(unavailable !== undefined)(title, { timeout: 120_000 }, () => {
     ['MAC addresses of their own', ['02:00:00:00:00:66', '02:00:00:00:00:67'], 0, []],
   ])('tells of two hosts whose node addresses are on interfaces with %s', async (_name, macs, exitCode, expected) => {
     const file = await writeVariant(lab, 'macs', (config) => {
-      const { hosts } = config['spec'] as { hosts: Record<string, unknown>[] };
+      const spec = config['spec'] as { hosts: Record<string, unknown>[] };
+      // The two have a way to each other, and to no third one.
+      spec.hosts = spec.hosts.slice(0, 2);
+      const { hosts } = spec;
       for (const host of hosts) host['internalAddress'] = addressOfSecondNetwork(String(host['name']));
     });
     const [first = '', second = ''] = macs;
@@ -273,16 +190,15 @@ suite.skipIf(unavailable !== undefined)(title, { timeout: 120_000 }, () => {
 
   test('measures the disks where the file asks for it, and leaves nothing on them', async () => {
     const file = await writeVariant(lab, 'disks', (config) => {
-      const spec = config['spec'] as Record<string, object>;
-      const more = { measure: ['disk'], ignore: ['disk-speed'], thresholds: { diskIops: 1e7, diskMBs: 1e6 } };
-      spec['checks'] = mergeFields(spec['checks'], more);
+      const checks = { measure: ['disk'], ignore: ['disk-speed'], thresholds: { diskIops: 1e7, diskMBs: 1e6 } };
+      config['spec'] = mergeDeep(specOf(config), { checks });
     });
     const before = await snapshotAll(lab.hosts);
 
     const findings = found(await run(file)).toSorted();
 
     expect(findings).toEqual(
-      ['node1', 'node2'].flatMap((host) => [
+      ['node1', 'node2', 'node3'].flatMap((host) => [
         expect.stringMatching(new RegExp(`^${host} disk-iops warning: [1-9]\\d* writes a second$`)) as string,
         expect.stringMatching(new RegExp(`^${host} disk-throughput warning: [1-9]\\d* MB/s$`)) as string,
       ]),
@@ -301,7 +217,11 @@ suite.skipIf(unavailable !== undefined)(title, { timeout: 120_000 }, () => {
       (host) => {
         const address = `fd00:88::${host.name.at(-1) ?? ''}/64`;
         // Without the second in which an address that was just added cannot be listened on.
-        return broken(`ip address add ${address} dev host0 nodad`, `ip address del ${address} dev host0`)(host);
+        const gateway = 'default via fd00:88::fe dev host0';
+        return broken(
+          `ip address add ${address} dev host0 nodad && ip -6 route add ${gateway}`,
+          `ip -6 route del ${gateway} && ip address del ${address} dev host0`,
+        )(host);
       },
       true,
     ],
@@ -321,16 +241,128 @@ suite.skipIf(unavailable !== undefined)(title, { timeout: 120_000 }, () => {
       undo.push(await dropped('udp dport 8472 drop')(lab.host('node2')));
 
       expect(found(await run(file))).toEqual([
-        'node2 ports-open error: 8472/udp (flannel) cannot be reached from node1',
+        'node2 ports-open error: 8472/udp (flannel) cannot be reached from node1, node3',
       ]);
     } finally {
       for (const step of undo) await step();
     }
   });
 
+  /** A firewall between two hosts, which neither of them has; node1 and its way to both stay as they were. */
+  test.each<[string, readonly (readonly ['node2' | 'node3', 'node2' | 'node3'])[], string[]]>([
+    [
+      'in one direction',
+      [['node2', 'node3']],
+      ['node3 ports-open error: 8472/udp (flannel) cannot be reached from node2'],
+    ],
+    [
+      'in both directions',
+      [
+        ['node2', 'node3'],
+        ['node3', 'node2'],
+      ],
+      [
+        'node2 ports-open error: 8472/udp (flannel) cannot be reached from node3',
+        'node3 ports-open error: 8472/udp (flannel) cannot be reached from node2',
+      ],
+    ],
+  ])('tells of UDP 8472 that is dropped between two hosts %s', async (_name, pairs, expected) => {
+    const undo: Undo[] = [];
+    for (const [from, to] of pairs) {
+      const ends = { from: lab.host(from).address, to: lab.host(to).address };
+      undo.push(await dropTraffic(lab, { ...ends, protocol: 'udp', port: 8472 }));
+    }
+    const result = await run(lab.configFile).finally(async () => {
+      for (const step of undo) await step();
+    });
+
+    expect(found(result).toSorted()).toEqual(expected);
+    expect(result.exitCode).toBe(3);
+  });
+
+  test('tells of a link between the hosts that is narrower than their interfaces', async () => {
+    const { cable } = lab.host('node2');
+    await runCommand('ip', ['link', 'set', cable, 'mtu', '1300']);
+    const result = await run(lab.configFile).finally(() => runCommand('ip', ['link', 'set', cable, 'mtu', '1500']));
+
+    expect(found(result)).toEqual([
+      'node2 mtu-consistent error: packets of 1500 bytes from and to node1, node3 are lost; the MTU here is 1500',
+    ]);
+    expect(result.exitCode).toBe(3);
+  });
+
+  test('measures how long the disk of etcd takes for synchronous writes, on the control plane alone', async () => {
+    const file = await writeVariant(lab, 'fsync', (config) => {
+      config['spec'] = mergeDeep(specOf(config), { checks: { thresholds: { fsyncMs: 0.001 } } });
+    });
+    const result = await run(file);
+
+    expect(found(result)).toEqual([
+      expect.stringMatching(/^node1 disk-speed warning: 99 of 100 within [\d.]+ ms$/) as string,
+    ]);
+    const [, measured] = /hundredth ([\d.]+) ms/.exec(result.of('check.finding')[0]?.evidence ?? '') ?? [];
+    expect(Number(measured)).toBeGreaterThan(0.001);
+    expect((await run(file, '--ignore-check', 'disk-speed')).of('check.finding')).toEqual([]);
+  });
+
+  /** What a cluster file may say of the checks, on hosts that are as they were. */
+  test.each<[string, Record<string, unknown>, string[], { readonly exitCode: number; readonly strictly: number }]>([
+    [
+      'warnings',
+      { thresholds: { recommendedCpuCores: 1024 } },
+      ['node1 cpu warning', 'node2 cpu warning', 'node3 cpu warning'],
+      { exitCode: 0, strictly: 3 },
+    ],
+    [
+      'warnings that count as errors',
+      { thresholds: { recommendedMemoryMiB: 1e9 }, severities: { memory: 'error' } },
+      ['node1 memory error', 'node2 memory error', 'node3 memory error'],
+      { exitCode: 3, strictly: 3 },
+    ],
+    [
+      'errors that count as warnings',
+      { thresholds: { cpuCores: 1024 }, severities: { cpu: 'warning' } },
+      ['node1 cpu warning'],
+      { exitCode: 0, strictly: 3 },
+    ],
+    [
+      'errors that are told only',
+      { thresholds: { workerMemoryMiB: 1e9 }, severities: { memory: 'info' } },
+      ['node2 memory info', 'node3 memory info'],
+      { exitCode: 0, strictly: 0 },
+    ],
+    [
+      'errors of several checks',
+      { thresholds: { workerCpuCores: 1024, controlPlaneMemoryMiB: 1e9 } },
+      ['node1 memory error', 'node2 cpu error', 'node3 cpu error'],
+      { exitCode: 3, strictly: 3 },
+    ],
+  ])('counts findings as the file and --strict say: %s', async (_name, checks, expected, codes) => {
+    const file = await writeVariant(lab, 'counting', (config) => {
+      config['spec'] = mergeDeep(specOf(config), { checks });
+    });
+    const result = await run(file);
+    const strict = await run(file, '--strict');
+    const told = (one: InstallerResult): string[] =>
+      found(one)
+        .map((line) => line.replace(/:.*/, ''))
+        .toSorted();
+
+    expect(told(result)).toEqual(expected.toSorted());
+    expect(told(strict)).toEqual(expected.toSorted());
+    expect([result.exitCode, strict.exitCode]).toEqual([codes.exitCode, codes.strictly]);
+  });
+
   test('nothing is found once everything is mended', async () => {
     expect(found(await run(lab.configFile, '--strict'))).toEqual([]);
   });
+
+  /** What is below /tmp, /dev/shm and /run; left out what sudo, systemd and logind note of a login and of services. */
+  async function filesInMemory(host: LabHost): Promise<string[]> {
+    const left = 'sudo|user|systemd|udev|log|motd\\.dynamic|utmp|lock';
+    const find = `find /tmp /dev/shm /run -xdev -mindepth 1 | grep -vE '^/run/(${left})(/|$)|^/tmp/systemd-private-' | sort`;
+    return (await must(host, find)).stdout.split('\n');
+  }
 
   async function machineIdOf(name: string): Promise<string> {
     return (await must(lab.host(name), 'cat /etc/machine-id')).stdout;

@@ -86,7 +86,7 @@ ${spec}`,
     'disk-free',
     'memory',
     'cgroup-version',
-    'no-leftovers',
+    'leftovers',
     'tools-present',
     'runtime-usable',
   ];

@@ -34,7 +34,12 @@ export function blame(failed: readonly FailedPair[], tried: readonly FailedPair[
     byHost.set(key, entry);
     entry.others.push(isTarget ? from : to);
   }
-  return [...byHost.values()];
+  // In the order of the file, whoever answered first.
+  const order = [...new Set(tried.flatMap(({ from, to }) => [from, to]))];
+  return [...byHost.values()].map((entry) => ({
+    ...entry,
+    others: entry.others.toSorted((a, b) => order.indexOf(a) - order.indexOf(b)),
+  }));
 }
 
 /** `a, b and 7 more`. */

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
-import { findingsOf } from '../../../test/support/findings.ts';
+import { findingsOf, ours } from '../../../test/support/findings.ts';
 import type { Facts } from '../../hosts/facts.ts';
-import { osConsistent, timezoneConsistent } from './consistency.ts';
+import { archConsistent, osConsistent, timezoneConsistent } from './consistency.ts';
 import { macUnique, productUuidUnique } from './uniqueness.ts';
 
 function os(id: string, versionId: string): Pick<Facts, 'os'> {
@@ -15,17 +15,29 @@ function zone(name: string | undefined, offset: string): Pick<Facts, 'timeZone'>
 describe('os-consistent', () => {
   it.each<[string, Readonly<Record<string, Partial<Facts>>>, string[]]>([
     ['one for all', {}, []],
-    ['an odd one', { w1: os('debian', '12') }, ['w1 warning: debian 12, and 2 hosts have ubuntu 24.04']],
-    ['another version', { cp1: os('ubuntu', '22.04') }, ['cp1 warning: ubuntu 22.04, and 2 hosts have ubuntu 24.04']],
+    ['an odd one', { w1: os('debian', '12') }, ['w1 error: debian 12, and 2 hosts have ubuntu 24.04']],
+    ['another version', { cp1: os('ubuntu', '22.04') }, ['cp1 error: ubuntu 22.04, and 2 hosts have ubuntu 24.04']],
     ['one that is not known', { w1: os('unknown', '') }, []],
     [
       'three of them',
       { w1: os('debian', '12'), w2: os('rocky', '9') },
-      ['w1 warning: debian 12, and cp1 has ubuntu 24.04', 'w2 warning: rocky 9, and cp1 has ubuntu 24.04'],
+      ['w1 error: debian 12, and cp1 has ubuntu 24.04', 'w2 error: rocky 9, and cp1 has ubuntu 24.04'],
     ],
   ])('compares distributions: %s', (_name, facts, expected) => {
     expect(findingsOf(osConsistent, { facts })).toEqual(expected);
   });
+});
+
+it.each<[string, Partial<Facts>, string]>([
+  ['of a new cluster', {}, 'error'],
+  ['of a cluster that runs', { identity: ours }, 'warning'],
+])('judges hosts %s that are unlike', (_name, facts, severity) => {
+  const unlike = { cp1: facts, w1: { ...os('debian', '12'), architecture: 'arm64' } };
+
+  expect(findingsOf(osConsistent, { facts: unlike })).toEqual([
+    `w1 ${severity}: debian 12, and 2 hosts have ubuntu 24.04`,
+  ]);
+  expect(findingsOf(archConsistent, { facts: unlike })).toEqual([`w1 ${severity}: arm64, and 2 hosts have amd64`]);
 });
 
 describe('timezone-consistent', () => {

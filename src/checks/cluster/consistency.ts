@@ -1,5 +1,5 @@
 import { architectures } from '../../artifacts/catalog.ts';
-import type { Cluster, Member } from '../../kubernetes/cluster.ts';
+import { belongsToCluster, type Cluster, type Member } from '../../kubernetes/cluster.ts';
 import type { ClusterCheck } from '../check.ts';
 
 type Found = ReturnType<ClusterCheck['run']>[number];
@@ -19,17 +19,29 @@ function oddOnes(cluster: Cluster, valueOf: (member: Member) => string | undefin
   );
 }
 
+/**
+ * A new cluster is made of hosts that are alike. A bundle was found to have everything for all hosts before any was asked, and a
+ * cluster that runs already runs with what it has: there it is told only.
+ */
+function oddOnesOfNew(cluster: Cluster, valueOf: (member: Member) => string | undefined): Found[] {
+  const isTold = cluster.supply !== undefined || cluster.members.some((member) => belongsToCluster(member, cluster));
+  return oddOnes(cluster, valueOf).map((found) => ({ ...found, ...(isTold ? { severity: 'warning' } : {}) }));
+}
+
+const whereIntended = 'where it is intended, set it to warning in spec.checks.severities';
+
 export const osConsistent: ClusterCheck = {
   id: 'os-consistent',
   scope: 'cluster',
   title: 'The hosts do not run the same distribution',
-  severity: 'warning',
-  expected: 'one distribution and one version of it on all hosts',
-  remedy: 'nothing to do where it is intended; else install the host anew with the distribution of the others',
+  severity: 'error',
+  expected:
+    'one distribution and one version of it on all hosts of a new cluster; a warning with --bundle, which has everything for each of them, and where the cluster runs already',
+  remedy: `install the host anew with the distribution of the others; ${whereIntended}`,
   source: 'host requirements: all hosts of a new cluster alike',
   reads: ['osRelease'],
   run: (cluster) =>
-    oddOnes(cluster, ({ facts }) =>
+    oddOnesOfNew(cluster, ({ facts }) =>
       facts.os.id === 'unknown' ? undefined : `${facts.os.id} ${facts.os.versionId}`.trim(),
     ),
 };
@@ -56,11 +68,12 @@ export const archConsistent: ClusterCheck = {
   id: 'arch-consistent',
   scope: 'cluster',
   title: 'The hosts do not have the same architecture',
-  severity: 'warning',
-  expected: 'one architecture on all hosts',
-  remedy: 'nothing to do where every image that will run has all architectures; else use other hosts',
+  severity: 'error',
+  expected:
+    'one architecture on all hosts of a new cluster; a warning with --bundle, which has everything for each of them, and where the cluster runs already',
+  remedy: `use other hosts, or see that every image that will run has all architectures: ${whereIntended}`,
   source: 'host requirements: all hosts of a new cluster alike',
   reads: ['uname'],
   // One that is not supported at all is told by architecture-supported.
-  run: (cluster) => oddOnes(cluster, ({ facts }) => architectures.find((name) => name === facts.architecture)),
+  run: (cluster) => oddOnesOfNew(cluster, ({ facts }) => architectures.find((name) => name === facts.architecture)),
 };

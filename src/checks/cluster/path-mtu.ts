@@ -2,7 +2,7 @@ import { pairKey } from '../../hosts/peer-report.ts';
 import { interfaceOf, type Cluster, type Member } from '../../kubernetes/cluster.ts';
 import { isSentLarge, vxlanPort } from '../../kubernetes/peer-ports.ts';
 import type { ClusterCheck } from '../check.ts';
-import { blame, namesOf, type FailedPair } from './blame.ts';
+import { blame, namesOf, type Blamed, type FailedPair } from './blame.ts';
 
 /**
  * Each host sends one datagram as large as its interface allows, with fragmentation forbidden, as the kernel does for UDP. Where a
@@ -26,19 +26,30 @@ export const mtuConsistent: ClusterCheck = {
     const tried = names.flatMap((from, index) =>
       names.flatMap((to, other) => (isSentLarge(index, other, names.length) ? [{ from, to }] : [])),
     );
-    return blame(failed, tried).map(({ host, isTarget, others }) => {
+    const blamed = blame(failed, tried);
+    return blamed.flatMap(({ host, isTarget, others }) => {
+      const same = blamed.some((entry) => entry.host === host && entry.isTarget !== isTarget && areSame(entry, others));
+      // A link has two ends: what it loses in both directions is told once.
+      if (same && !isTarget) return [];
       const memberOf = (name: string): Member | undefined => cluster.members.find(({ config }) => config.name === name);
       const mtu = (name: string): string => String(mtuOf(memberOf(name)));
       const sizes = [...new Set((isTarget ? others : [host]).map(mtu))].join(' and ');
-      return {
-        host,
-        seen: `no large datagram ${isTarget ? 'from' : 'arrived on'} ${namesOf(others)}`,
-        about: isLineOf(memberOf(host)),
-        actual: `packets of ${sizes} bytes ${isTarget ? 'from' : 'to'} ${namesOf(others)} are lost; the MTU here is ${mtu(host)}`,
-      };
+      const where = same ? 'from and to' : isTarget ? 'from' : 'to';
+      return [
+        {
+          host,
+          seen: `no large datagram ${same ? 'from, and none arrived on' : isTarget ? 'from' : 'arrived on'} ${namesOf(others)}`,
+          about: isLineOf(memberOf(host)),
+          actual: `packets of ${sizes} bytes ${where} ${namesOf(others)} are lost; the MTU here is ${mtu(host)}`,
+        },
+      ];
     });
   },
 };
+
+function areSame({ others }: Blamed, names: readonly string[]): boolean {
+  return others.length === names.length && others.every((name) => names.includes(name));
+}
 
 function mtuOf(member: Member | undefined): number | undefined {
   return member?.facts.mtus.get(interfaceOf(member) ?? '');

@@ -94,6 +94,11 @@ describe('the checks of the way between hosts', () => {
       ['mtu-consistent w1 error: packets of 1500 bytes from cp1, w2 are lost; the MTU here is 1500'],
     ],
     [
+      'large packets that vanish in both directions',
+      { w1: { silentLarge: set('w2', 'cp1') }, cp1: { silentLarge: set('w1') }, w2: { silentLarge: set('w1') } },
+      ['mtu-consistent w1 error: packets of 1500 bytes from and to cp1, w2 are lost; the MTU here is 1500'],
+    ],
+    [
       'large packets that vanish together with the small ones',
       { w1: { silentLarge: set('cp1', 'w2'), silent: set('cp1 udp/8472', 'w2 udp/8472') } },
       ['ports-open w1 error: 8472/udp (flannel) cannot be reached from cp1, w2'],
@@ -116,7 +121,7 @@ describe('the checks of the way between hosts', () => {
     [
       'a host in another part of the world',
       { w1: { slow: new Map([['cp1', 250_000]]) }, cp1: { slow: new Map([['w1', 251_000]]) } },
-      ['latency w1 error: 250 ms to cp1'],
+      ['latency w1 warning: 250 ms to cp1'],
     ],
   ])('judge %s', (_name, reports, expected) => {
     expect(linesOf(reports)).toEqual(expected);

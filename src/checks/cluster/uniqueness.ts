@@ -45,7 +45,7 @@ export const productUuidUnique: ClusterCheck = {
   id: 'product-uuid-unique',
   scope: 'cluster',
   title: 'Two hosts have the same product_uuid',
-  severity: 'warning',
+  severity: 'error',
   expected: 'a product_uuid of its own for every host',
   remedy: 'give the virtual machine another UUID in its hypervisor',
   source: 'kubeadm, "Before you begin": a unique product_uuid for every node',

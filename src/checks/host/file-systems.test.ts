@@ -41,7 +41,7 @@ describe('tmp-usable', () => {
     ['a usual one', '1777', [root], []],
     ['one in memory', '1777', [root, mount('/tmp', 'rw,nosuid,nodev')], []],
     ['none', undefined, [root], ['w1 error: there is no folder /tmp']],
-    ['a private one', '700', [root], ['w1 warning: mode 700']],
+    ['a private one', '700', [root], ['w1 error: mode 700']],
     ['a read-only one', '1777', [root, mount('/tmp', 'ro')], ['w1 error: /tmp is read-only']],
     [
       'one without programs',

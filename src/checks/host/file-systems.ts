@@ -62,7 +62,7 @@ export const tmpUsable: HostCheck = {
   title: '/tmp cannot be used as usual',
   severity: 'error',
   expected:
-    'a folder /tmp that everybody may write to (mode 1777), on a file system from which programs may be started',
+    'a folder /tmp that every account may list and write to (mode 1777), on a file system from which programs may be started',
   remedy: 'mkdir -p /tmp && chmod 1777 /tmp; for noexec: mount -o remount,exec /tmp',
   source: 'hier(7) and file-hierarchy(7); host requirements',
   reads: ['temporaryFolder', 'mounts'],
@@ -76,7 +76,13 @@ export const tmpUsable: HostCheck = {
       ...(options.includes('ro') ? [{ actual: '/tmp is read-only', ...mountRead }] : []),
       ...(mode === '1777'
         ? []
-        : [{ actual: `mode ${mode}`, severity: 'warning', reads: ['temporaryFolder'] } as const]),
+        : [
+            {
+              actual: `mode ${mode}`,
+              severity: mayList(mode) ? 'warning' : 'error',
+              reads: ['temporaryFolder'],
+            } as const,
+          ]),
       ...(options.includes('noexec')
         ? [
             {
@@ -89,6 +95,11 @@ export const tmpUsable: HostCheck = {
     ];
   },
 };
+
+/** Octal: whether others than the owner may list and enter the folder. */
+function mayList(mode: string): boolean {
+  return (Number.parseInt(mode, 8) & 0o5) === 0o5;
+}
 
 /** A line of /proc/self/mounts. */
 function isLineOf({ path }: Mount): (line: string) => boolean {

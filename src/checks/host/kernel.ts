@@ -1,3 +1,4 @@
+import { distroOf } from '../../kubernetes/host-distro.ts';
 import type { HostCheck, Reads } from '../check.ts';
 
 /**
@@ -20,6 +21,8 @@ export const kernelNotUpgraded: HostCheck = {
   },
 };
 
+const packageKit = 'packagekit.service';
+
 export const unattendedUpgrades: HostCheck = {
   id: 'unattended-upgrades',
   scope: 'host',
@@ -30,8 +33,11 @@ export const unattendedUpgrades: HostCheck = {
     'turn it off (systemctl disable --now apt-daily-upgrade.timer, or the unit that is named), or leave kernels and containerd out of it',
   source: 'host requirements: automatic kernel upgrades and reboots are off',
   reads: ['units', 'aptUpgrades', 'dnfAutomatic'],
-  run({ facts: { automaticUpgrades } }) {
+  run(member) {
+    const { automaticUpgrades } = member.facts;
     if (automaticUpgrades === undefined) return [];
+    // What a desktop asks it for is not done by itself; openSUSE lets it upgrade.
+    if (automaticUpgrades === packageKit && distroOf(member)?.upgradeUnits.includes(packageKit) !== true) return [];
     const about = (line: string): boolean => !line.endsWith(' active') || line.startsWith(unitOf(automaticUpgrades));
     return [{ actual: `${automaticUpgrades} is active`, reads: readsOf(automaticUpgrades), about }];
   },
@@ -44,5 +50,5 @@ function unitOf(what: string): string {
 
 function readsOf(what: string): Reads {
   if (what === 'unattended-upgrades') return ['units', 'aptUpgrades'];
-  return what === 'dnf-automatic.timer' ? ['units', 'dnfAutomatic'] : ['units'];
+  return /^dnf5?-automatic\.timer$/.test(what) ? ['units', 'dnfAutomatic'] : ['units'];
 }

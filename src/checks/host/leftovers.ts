@@ -1,21 +1,31 @@
 import { belongsToCluster, versionsOf } from '../../kubernetes/cluster.ts';
 import type { HostCheck } from '../check.ts';
+import { leftoversOf } from './leftovers-of.ts';
 
-export const noLeftovers: HostCheck = {
-  id: 'no-leftovers',
+/** One finding for each thing, with what reset would do with it. */
+export const leftovers: HostCheck = {
+  id: 'leftovers',
   needsRoot: true,
   scope: 'host',
   title: 'Something of another cluster is here',
   severity: 'error',
-  expected: 'no files of kubeadm, etcd or a network plugin, but those of this very cluster',
+  expected:
+    'nothing of kubeadm, kubelet, etcd, pods or a network plugin, but of this very cluster; empty folders do not count',
   remedy:
-    'where they are not needed any more: kubeadm reset --force, then remove /etc/cni/net.d; where they are, this is not the host',
-  source: 'kubeadm preflight: DirAvailable and FileAvailable',
-  reads: ['leftovers'],
+    'installer reset with the file of the cluster that it is of; by hand where that was not made by the installer',
+  source: 'kubeadm preflight: DirAvailable and FileAvailable; host requirements',
+  reads: ['leftovers', 'links'],
   run(member, cluster) {
     if (belongsToCluster(member, cluster)) return [];
-    const { leftovers } = member.facts;
-    return leftovers.length === 0 ? [] : [{ actual: leftovers.join(', ') }];
+    const { identity } = member.facts;
+    return leftoversOf(member).map(({ what, mark, onReset, byHand }) => ({
+      actual: what,
+      remedy:
+        identity === undefined
+          ? `installer reset touches nothing here, because no identity says whose it is; where it is not needed any more: ${byHand}`
+          : `installer reset with the file of cluster ${identity.clusterName} ${onReset}${onReset.startsWith('leaves') ? `; then ${byHand}` : ''}`,
+      about: (line: string) => line.startsWith(mark) || line.split(' ')[1]?.replace(/(@.*)?:$/, '') === mark,
+    }));
   },
 };
 

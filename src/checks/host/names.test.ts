@@ -1,6 +1,8 @@
 import { expect, it } from 'vitest';
+import { testCluster, testConfig } from '../../../test/support/cluster.ts';
 import { findingsOf } from '../../../test/support/findings.ts';
 import { parseHostsFile } from '../../hosts/facts-settings.ts';
+import { runChecks } from '../check.ts';
 import { hostnameValid, hostsFile } from './names.ts';
 
 it.each([
@@ -17,7 +19,7 @@ it.each([
   ['localhost', false],
   ['localhost.localdomain', false],
 ])('judges the hostname %s', (hostname, isGood) => {
-  const expected = isGood ? [] : [`w1 warning: ${hostname}`];
+  const expected = isGood ? [] : [`w1 error: ${hostname}`];
 
   expect(findingsOf(hostnameValid, { facts: { w1: { hostname } } })).toEqual(expected);
 });
@@ -42,4 +44,33 @@ it.each<[string, string, string[]]>([
   ['another family of a host', 'fd00::11 cp1\n', []],
 ])('looks at /etc/hosts: %s', (_name, text, expected) => {
   expect(findingsOf(hostsFile, { facts: { w1: { hostsFile: parseHostsFile(text) } } })).toEqual(expected);
+});
+
+it.each<[string, Readonly<Record<string, readonly string[]>> | undefined, string[]]>([
+  ['nothing that was asked', undefined, []],
+  ['the right addresses', { cp1: ['10.0.0.11'], w1: ['127.0.1.1'], w2: ['fd00::22', '10.0.0.22'] }, []],
+  ['names that nobody knows', { cp1: [], w2: [] }, ['w1 warning: no address is known for cp1, w2']],
+  ['a name of somebody else', { cp1: ['10.9.9.9'] }, ['w1 warning: cp1 is 10.9.9.9, its node address is 10.0.0.11']],
+])('looks at what a host knows of the others by name: %s', (_name, answers, expected) => {
+  const cluster = testCluster();
+  cluster.probed = new Map([['w1', answers === undefined ? {} : { hostNames: new Map(Object.entries(answers)) }]]);
+  const found = runChecks([hostsFile], cluster);
+
+  expect(found.map(({ host, severity, actual }) => `${host ?? ''} ${severity}: ${actual}`)).toEqual(expected);
+});
+
+it.each([
+  ['a'.repeat(36), []],
+  ['a'.repeat(37), ['warning']],
+])('judges the name of the node %s', (name, expected) => {
+  const hosts = `    - { name: ${name}, address: 10.0.0.11, roles: [control-plane] }\n`;
+  const found = runChecks([hostnameValid], testCluster({ config: testConfig('', hosts) }));
+
+  expect(found.map(({ severity }) => severity)).toEqual(expected);
+});
+
+it('says where prepare-hosts will give the host another name', () => {
+  const spec = '  hostSettings: { manageHostname: true }\n';
+
+  expect(findingsOf(hostnameValid, { facts: { w1: { hostname: 'Bad_Name' } }, spec })).toEqual(['w1 info: Bad_Name']);
 });

@@ -1,6 +1,9 @@
-import { belongsToCluster, isControlPlane } from '../../kubernetes/cluster.ts';
+import { belongsToCluster, isControlPlane, type Cluster, type Member } from '../../kubernetes/cluster.ts';
+import type { Listener } from '../../hosts/facts-network.ts';
+import { vxlanPort } from '../../kubernetes/peer-ports.ts';
 import { inSeconds } from '../../lib/size.ts';
-import { notChecked, type HostCheck } from '../check.ts';
+import { cidrContains, parseCidr, parseIp, type IpAddress } from '../../spec/cidr.ts';
+import { notChecked, type Found, type HostCheck } from '../check.ts';
 
 /** Source: Kubernetes' documentation, "Ports and protocols". */
 const nodePorts = [10248, 10249, 10250, 10256];
@@ -16,6 +19,20 @@ const kubernetesProcesses = new Set([
   'etcd',
 ]);
 
+/** `PORT/PROTOCOL` of what will listen on the host. */
+function wantedPorts(member: Member, { config }: Cluster): ReadonlySet<string> {
+  const tcp = isControlPlane(member) ? [...nodePorts, ...controlPlanePorts] : nodePorts;
+  return new Set([
+    ...tcp.map((port) => `${port}/tcp`),
+    ...(config.spec.network.plugin === 'flannel' ? [`${vxlanPort}/udp`] : []),
+  ]);
+}
+
+/** `10250`, `8472/udp`. */
+function portOf({ protocol, port }: Listener): string {
+  return protocol === 'udp' ? `${port}/udp` : String(port);
+}
+
 export const portsFree: HostCheck = {
   id: 'ports-free',
   scope: 'host',
@@ -28,18 +45,20 @@ export const portsFree: HostCheck = {
   run(member, cluster) {
     if (member.facts.listeners === undefined)
       return [{ actual: 'the listening ports could not be read', severity: 'warning' }];
-    const wanted = isControlPlane(member) ? [...nodePorts, ...controlPlanePorts] : nodePorts;
-    const taken = member.facts.listeners.filter(({ protocol, port }) => protocol === 'tcp' && wanted.includes(port));
-    const isOurs = (process: string | undefined): boolean =>
-      belongsToCluster(member, cluster) && kubernetesProcesses.has(process ?? '');
+    const wanted = wantedPorts(member, cluster);
+    const taken = member.facts.listeners.filter(({ protocol, port }) => wanted.has(`${port}/${protocol}`));
+    // A tunnel of the kernel has a port and no process.
+    const isOurs = ({ process, protocol }: Listener): boolean =>
+      belongsToCluster(member, cluster) &&
+      (protocol === 'udp' ? process === undefined : kubernetesProcesses.has(process ?? ''));
     if (!member.facts.isRoot && taken.length > 0) {
-      const ports = [...new Set(taken.map(({ port }) => port))].join(', ');
+      const ports = [...new Set(taken.map(portOf))].join(', ');
       return [{ ...notChecked, actual: `not checked: only root sees by whom ports ${ports} are taken` }];
     }
-    const ports = new Map(taken.filter(({ process }) => !isOurs(process)).map(({ port, process }) => [port, process]));
-    return [...ports].map(([port, process]) => ({
-      actual: `port ${port} is held by ${process ?? 'an unknown process'}`,
-      about: (line: string) => line.startsWith('tcp') && line.includes(`:${port} `),
+    const strangers = new Map(taken.filter((listener) => !isOurs(listener)).map((row) => [portOf(row), row]));
+    return [...strangers].map(([name, { protocol, port, process }]) => ({
+      actual: `port ${name} is held by ${process ?? (protocol === 'udp' ? 'the kernel, for a tunnel' : 'an unknown process')}`,
+      about: (line: string) => line.startsWith(protocol) && line.includes(`:${port} `),
     }));
   },
 };
@@ -49,38 +68,51 @@ export const addressValid: HostCheck = {
   scope: 'host',
   title: 'The node address is not on the host',
   severity: 'error',
-  expected: 'internalAddress (or address, where none is given) is an address of one of the interfaces',
+  expected:
+    'internalAddress (or address, where none is given) is an address of one of the interfaces; with subnets of two IP families, the host has an address of each',
   remedy: 'set internalAddress in the cluster file to an address of the host',
-  source: 'kubelet: --node-ip must be an address of the host',
+  source: 'kubelet: --node-ip must be an address of the host; Kubernetes, "IPv4/IPv6 dual-stack": prerequisites',
   reads: ['addresses'],
-  run({ facts, nodeAddress }) {
+  run(member, cluster) {
+    const { facts, nodeAddress } = member;
     const found = facts.addresses.find(({ address }) => address === nodeAddress);
     const addresses = facts.addresses.map(({ address, interface: name }) => `${address} (${name})`).join(', ');
-    if (found === undefined) return [{ actual: `${nodeAddress} is not among ${addresses}` }];
-    return found.interface === 'lo'
-      ? [{ actual: `${nodeAddress} is a loopback address`, about: (line) => line.includes(` ${nodeAddress}/`) }]
-      : [];
+    const own: Found[] =
+      found === undefined
+        ? [{ actual: `${nodeAddress} is not among ${addresses}` }]
+        : found.interface === 'lo'
+          ? [{ actual: `${nodeAddress} is a loopback address`, about: (line) => line.includes(` ${nodeAddress}/`) }]
+          : [];
+    return [...own, ...familiesWithout(member, cluster)];
   },
 };
 
-/** Without any default route the host network does not reach service addresses. */
-export const defaultRoute: HostCheck = {
-  id: 'default-route',
-  scope: 'host',
-  title: 'No default route',
-  severity: 'error',
-  expected: 'a default route, or one that covers the service subnet',
-  remedy:
-    'add a default route (a gateway that does not forward will do), or a route for the service subnet to the interface of the node address',
-  source: 'kubeadm, "Installing kubeadm": network adapters; kube-proxy needs a route for service addresses',
-  reads: ['routes', 'routes6'],
-  run({ facts }, cluster) {
-    const wanted = new Set(['default', '0.0.0.0/0', '::/0', ...cluster.config.spec.network.serviceSubnets]);
-    return facts.routes.some(({ destination }) => wanted.has(destination))
-      ? []
-      : [{ actual: facts.routes.map(({ destination }) => destination).join(', ') || 'no routes' }];
-  },
-};
+/** Of the families of the pod subnets, those that the host has no address of which others could reach it by. */
+function familiesWithout({ facts, nodeAddress }: Member, { config }: Cluster): Found[] {
+  // The family of the node address is judged by the address itself.
+  const own = parseIp(nodeAddress)?.family;
+  const wanted = config.spec.network.podSubnets.flatMap((text) => parseCidr(text)?.family ?? []);
+  return [...new Set(wanted)].flatMap((family): Found[] => {
+    const isThere = facts.addresses.some(({ address, interface: name }) => {
+      const ip = parseIp(address);
+      return name !== 'lo' && ip?.family === family && !isLinkLocal(ip);
+    });
+    if (family === own || isThere) return [];
+    return [
+      {
+        title: 'An IP family is missing on the host',
+        actual: `no address of IPv${family} beside loopback and link-local ones`,
+        remedy: `give the host an address of IPv${family}, or take the subnets of that family out of spec.network`,
+      },
+    ];
+  });
+}
+
+const linkLocal = ['169.254.0.0/16', 'fe80::/10'].flatMap((text) => parseCidr(text) ?? []);
+
+function isLinkLocal(ip: IpAddress): boolean {
+  return linkLocal.some((cidr) => cidrContains(cidr, ip));
+}
 
 /** kubelet and containerd ask the resolver for every sandbox; one that never answers costs each pod about ten seconds. */
 export const resolverAnswers: HostCheck = {
@@ -96,14 +128,6 @@ export const resolverAnswers: HostCheck = {
     const { resolverMs } = cluster.config.spec.checks.thresholds;
     if (facts.resolverMs === undefined)
       return [{ actual: `no answer within 6 s from ${facts.nameservers.join(', ') || 'no nameserver'}` }];
-    if (facts.nameservers.length === 0)
-      return [
-        {
-          actual: '/etc/resolv.conf names no nameserver; CoreDNS would have nobody to ask',
-          severity: 'warning',
-          reads: ['resolvConf'],
-        },
-      ];
     return facts.resolverMs > resolverMs
       ? [
           {

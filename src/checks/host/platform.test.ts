@@ -24,7 +24,7 @@ describe('the checks of what a host runs', () => {
     ['an old release', { os: { ...os('centos'), versionId: '6' } }, ['os-supported warning: centos 6']],
     ['a release that is known', { os: { ...os('centos'), versionId: '7.9' } }, []],
     ['one that is like a known one', { os: os('zorin', ['ubuntu']) }, []],
-    ['the capitals of openEuler', { os: os('openEuler') }, []],
+    ['the capitals of openEuler, which lacks bc', { os: os('openEuler') }, ['tools-present error: missing: bc']],
     [
       'an old kernel',
       { kernel: '4.15.0-20-generic', moduleTrees: [] },
@@ -65,11 +65,11 @@ describe('the checks of what a host runs', () => {
       { kernel: '4.18.0-553.el8_10.x86_64', moduleTrees: [], missingFeatures: ['nf_conntrack_ipv4'] },
       [],
     ],
-    ['another architecture', { architecture: 'arm64' }, ['arch-consistent warning: arm64, and 2 hosts have amd64']],
+    ['another architecture', { architecture: 'arm64' }, ['arch-consistent error: arm64, and 2 hosts have amd64']],
     [
       'hugepages on ARM',
       { architecture: 'arm64', transparentHugepages: 'always' },
-      ['transparent-hugepage warning: always', 'arch-consistent warning: arm64, and 2 hosts have amd64'],
+      ['transparent-hugepage warning: always', 'arch-consistent error: arm64, and 2 hosts have amd64'],
     ],
     ['hugepages elsewhere', { transparentHugepages: 'always' }, []],
     ['core dumps', { coreLimit: 'unlimited' }, ['core-dumps warning: ulimit -c is unlimited']],

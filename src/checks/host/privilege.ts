@@ -6,7 +6,8 @@ export const privilegeEscalation: HostCheck = {
   scope: 'host',
   title: 'The account cannot become root',
   severity: 'error',
-  expected: 'root, or an account that may use sudo, without a password or with that of spec.ssh.sudoPassword',
+  expected:
+    'root, or an account that may use sudo, without a password or with that of spec.ssh.sudoPassword; su is not used, because it asks for the password of root itself',
   remedy:
     'name such an account in spec.ssh.user, or set spec.ssh.sudoPassword; a warning of the run says why sudo refused',
   source: 'every change on a host is made as root',

@@ -10,8 +10,8 @@ export const selinux: HostCheck = {
   expected: 'disabled or permissive, or a policy for containers (container-selinux)',
   remedy: 'install container-selinux, or set SELINUX=permissive in /etc/selinux/config and run setenforce 0',
   source: 'kubeadm, "Installing kubeadm", Red Hat-based distributions',
-  reads: ['selinux'],
-  run: ({ facts }) => (facts.selinuxEnforcing ? [{ actual: 'enforcing' }] : []),
+  reads: ['selinux', 'containerPolicy'],
+  run: ({ facts }) => (facts.selinuxEnforcing && !facts.hasContainerPolicy ? [{ actual: 'enforcing' }] : []),
 };
 
 export const firewall: HostCheck = {

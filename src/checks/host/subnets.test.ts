@@ -14,6 +14,10 @@ function route(destination: string, name: string, via?: string): Route {
   return { destination, via, interface: name };
 }
 
+function refused(refusal: NonNullable<Route['refusal']>, destination: string): Route {
+  return { refusal, destination, via: undefined, interface: undefined };
+}
+
 function lines(addresses: InterfaceAddress[], routes: Route[], isMember = false): string[] {
   const facts = {
     addresses: [...usual.addresses, ...addresses],
@@ -66,12 +70,39 @@ it.each<[string, string[], string[]]>([
       'w1 warning: the route 10.0.0.0/8 (eth0) covers the service subnet 10.96.0.0/12, and more',
     ],
   ],
+  [
+    'a route that refuses the pod subnet',
+    lines([], [refused('blackhole', '10.244.0.0/16')]),
+    ['w1 error: the route blackhole 10.244.0.0/16 leads into the pod subnet 10.244.0.0/16'],
+  ],
+  [
+    'one that refuses the service subnet',
+    lines([], [refused('prohibit', '10.96.0.0/12')]),
+    ['w1 error: the route prohibit 10.96.0.0/12 leads into the service subnet 10.96.0.0/12'],
+  ],
+  [
+    'one that refuses more than the subnets',
+    lines([], [refused('unreachable', '10.0.0.0/8')]),
+    ['w1 warning: the route unreachable 10.0.0.0/8 covers the pod subnet 10.244.0.0/16, and more'],
+  ],
+  ['one that refuses everything else', lines([], [refused('unreachable', '::/0')]), []],
+  [
+    'one that refuses pods of this cluster, which flannel does not make',
+    lines([], [refused('blackhole', '10.244.1.0/26')], true),
+    ['w1 error: the route blackhole 10.244.1.0/26 leads into the pod subnet 10.244.0.0/16'],
+  ],
   ['a default route in two halves', lines([], [route('0.0.0.0/1', 'tun0'), route('128.0.0.0/1', 'tun0')]), []],
   ['the route for services that default-route asks for', lines([], [route('10.96.0.0/12', 'eth0')]), []],
   ['its own pods', lines(...ofPods, true), []],
   ['routes and addresses of IPv6', lines([address('eth1', 'fd00::1', 64)], [route('fe80::/64', 'eth0')]), []],
 ])('looks at addresses and routes: %s', (_name, found, expected) => {
   expect(found).toEqual(expected);
+});
+
+it("takes routes that refuse for those of the file's own network plugin", () => {
+  const facts = { identity: ours, routes: [...usual.routes, refused('blackhole', '10.244.1.0/26')] };
+
+  expect(findingsOf(subnetsDisjoint, { facts: { w1: facts }, spec: '  network: { plugin: none }\n' })).toEqual([]);
 });
 
 it('takes what a former cluster left for what it is', () => {

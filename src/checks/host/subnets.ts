@@ -1,3 +1,4 @@
+import { networkOf } from '../../hosts/facts-network.ts';
 import { cidrContains, cidrsOverlap, parseCidr, parseIp, type Cidr } from '../../spec/cidr.ts';
 import { belongsToCluster, type Cluster, type Member } from '../../kubernetes/cluster.ts';
 import type { Found, HostCheck } from '../check.ts';
@@ -48,37 +49,37 @@ function addressesWithin(member: Member, cluster: Cluster, subnets: readonly Sub
 /**
  * A narrower route takes addresses out of the subnet. A wider one (a site's 10.0.0.0/8) loses against the routes of the pods:
  * what lies behind it in that range cannot be reached, which is told and stops nothing. A route for the service subnet itself is
- * what default-route asks for where there is no default route.
+ * what default-route asks for where there is no default route. Network plugins that route (Calico) lay routes that refuse over the
+ * blocks of their node.
  */
 function routesWithin(member: Member, cluster: Cluster, subnets: readonly Subnet[]): Found[] {
   const { routes } = member.facts;
-  return routes.flatMap(({ destination, via, interface: name }): Found[] => {
-    const route = parseRoute(destination);
+  return routes.flatMap((entry): Found[] => {
+    const { destination, via, interface: name, refusal } = entry;
+    const route = networkOf(entry);
     if (route === undefined || route.prefixLength < shortestPrefix) return [];
     const isOurs =
       mayHavePods(member, cluster) &&
-      (isOfPods(name ?? '') || cluster.members.some(({ nodeAddress }) => nodeAddress === via));
+      (isOfPods(name ?? '') ||
+        cluster.members.some(({ nodeAddress }) => nodeAddress === via) ||
+        (refusal !== undefined && cluster.config.spec.network.plugin !== 'flannel'));
     if (isOurs) return [];
-    const how = `the route ${destination}${name === undefined ? '' : ` (${name})`}`;
+    const how = `the route ${refusal === undefined ? '' : `${refusal} `}${destination}${name === undefined ? '' : ` (${name})`}`;
     const lines = {
       reads: ['routes', 'routes6'],
-      about: (line: string) => line.split(' ')[0] === destination,
+      about: (line: string) => line.split(' ', 2).includes(destination),
     } as const;
     return subnets.flatMap(({ what, text, cidr }): Found[] => {
       if (!cidrsOverlap(route, cidr)) return [];
       if (route.prefixLength < cidr.prefixLength) {
+        // Services that end in it are told by default-route.
+        if (refusal !== undefined && what === 'service') return [];
         return [{ actual: `${how} covers the ${what} subnet ${text}, and more`, severity: 'warning', ...lines }];
       }
-      if (what === 'service' && route.prefixLength === cidr.prefixLength) return [];
+      if (what === 'service' && route.prefixLength === cidr.prefixLength && refusal === undefined) return [];
       return [{ actual: `${how} leads into the ${what} subnet ${text}`, ...lines }];
     });
   });
-}
-
-/** A bare address is a route to one host. */
-function parseRoute(destination: string): Cidr | undefined {
-  const ip = parseIp(destination);
-  return parseCidr(ip === undefined ? destination : `${destination}/${ip.family === 4 ? 32 : 128}`);
 }
 
 /** Whose cluster a host is of is read by root only; without root its pods get the benefit of the doubt. */

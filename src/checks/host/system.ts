@@ -1,7 +1,8 @@
 import { architectures } from '../../artifacts/catalog.ts';
 import { versionsOf } from '../../kubernetes/cluster.ts';
+import { distroOf } from '../../kubernetes/host-distro.ts';
 import { needsCurl } from '../../kubernetes/host-servers.ts';
-import { installableTools, recommendedTools, requiredTools } from '../../kubernetes/needed-tools.ts';
+import { installableTools, recommendedTools, requiredTools, requiredToolsOf } from '../../kubernetes/needed-tools.ts';
 import type { HostCheck } from '../check.ts';
 
 export const architectureSupported: HostCheck = {
@@ -55,7 +56,7 @@ export const toolsPresent: HostCheck = {
   scope: 'host',
   title: 'Tools are missing',
   severity: 'error',
-  expected: `${requiredTools.join(', ')}, and curl or wget`,
+  expected: `${requiredTools.join(', ')}, and curl or wget; bc on openEuler`,
   remedy:
     'install the packages that bring them (iproute2, iptables, util-linux, procps, findutils, diffutils, curl; with rpm, iproute, iptables-nft and procps-ng)',
   source: 'kubeadm preflight: FileExisting; what the phases of the installer call',
@@ -64,7 +65,7 @@ export const toolsPresent: HostCheck = {
     const { facts } = member;
     const installed = installableTools(member, cluster);
     const willCome = (tool: string): boolean => installed.some((item) => item.tool === tool);
-    const lacking: string[] = requiredTools.filter((tool) => !facts.tools.has(tool));
+    const lacking: string[] = requiredToolsOf(distroOf(member)).filter((tool) => !facts.tools.has(tool));
     const missing = lacking.filter((tool) => !willCome(tool));
     const wantsCurl = needsCurl(cluster);
     if (!facts.tools.has('curl') && (wantsCurl || !facts.tools.has('wget')) && !willCome('curl'))

@@ -23,7 +23,8 @@ export const transparentHugepage: HostCheck = {
   expected: 'madvise or never on arm64, where a page can be 64 KiB and a huge one 512 MiB',
   remedy:
     'echo madvise >/sys/kernel/mm/transparent_hugepage/enabled, and transparent_hugepage=madvise at the next boot',
-  source: 'host requirements: never, where data services like Redis are planned on ARM',
+  source:
+    'host requirements: never, where data services like Redis are planned on ARM; with madvise only programs that ask for them get huge pages, and those do not',
   reads: ['hugepages'],
   run: ({ facts }) =>
     facts.architecture === 'arm64' && facts.transparentHugepages === 'always' ? [{ actual: 'always' }] : [],
@@ -53,7 +54,7 @@ export const defaultTasksMax: HostCheck = {
   expected: `DefaultTasksMax of systemd is infinity, or at least ${fewestTasks}`,
   remedy: 'set DefaultTasksMax=infinity in a file under /etc/systemd/system.conf.d, then systemctl daemon-reexec',
   source:
-    'host requirements: DefaultTasksMax = infinity; systemd-system.conf(5): 15% of the pids of the kernel otherwise',
+    'host requirements ask for infinity; systemd-system.conf(5): 15% of the pids of the kernel otherwise. containerd is started with TasksMax=infinity and pods have slices of their own, so the default limits other services alone',
   reads: ['tasksMax'],
   run: ({ facts }) =>
     facts.defaultTasksMax !== undefined && facts.defaultTasksMax < fewestTasks

@@ -15,6 +15,8 @@ export interface Distro {
   readonly packageManagers: readonly PackageManagerName[];
   /** Package, or path of a file in a package, that brings a tool. */
   readonly toolPackages: Readonly<Record<string, string>>;
+  /** Tools that hosts of it must have beside those of all. */
+  readonly moreTools?: readonly string[];
   readonly chrony: { readonly package: string; readonly unit: string; readonly config: string };
   /** What upgrades packages by itself, where it is there. */
   readonly upgradeUnits: readonly string[];

@@ -24,7 +24,7 @@ const base = {
     diff: 'diffutils',
   },
   chrony: { package: 'chrony', unit: 'chronyd.service', config: '/etc/chrony.conf' },
-  upgradeUnits: ['dnf-automatic.timer', 'dnf-automatic-install.timer', 'yum-cron.service'],
+  upgradeUnits: ['dnf-automatic.timer', 'dnf-automatic-install.timer', 'dnf5-automatic.timer', 'yum-cron.service'],
   quirks: [],
 } as const;
 
@@ -72,6 +72,7 @@ export const openEuler: Distro = {
   ids: ['openeuler'],
   releases: ['20.03', '22.03', '24.03'],
   toolPackages: { ...base.toolPackages, bc: 'bc' },
+  moreTools: ['bc'],
   quirks: ['bc is missing in the minimal installation.'],
 };
 
