@@ -117,12 +117,12 @@ describe('the prechecks', () => {
     ],
     [
       'make nothing of what was not judged',
-      { facts: { isRoot: false }, checks: '{ severities: { no-leftovers: error, privilege-escalation: warning } }' },
+      { facts: { isRoot: false }, checks: '{ severities: { leftovers: error, privilege-escalation: warning } }' },
       [],
       [
         'privilege-escalation warning',
         'same-cluster info',
-        'no-leftovers info',
+        'leftovers info',
         'version-unchanged info',
         'product-uuid-unique info',
       ],

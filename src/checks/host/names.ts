@@ -17,7 +17,7 @@ export const hostnameValid: HostCheck = {
   source:
     'RFC 1123, section 2.1; Kubernetes, "Object Names and IDs"; host requirements: 36 characters, which Kubernetes itself does not ask for',
   reads: ['uname'],
-  run({ facts: { hostname }, config: { name } }, { config }) {
+  run({ facts: { hostname }, config: { name } }) {
     const long: Found[] =
       name.length > longestNodeName
         ? [
@@ -31,24 +31,18 @@ export const hostnameValid: HostCheck = {
             },
           ]
         : [];
-    return [...judgeHostname(hostname, config.spec.hostSettings.manageHostname), ...long];
+    return [...judgeHostname(hostname), ...long];
   },
 };
 
-function judgeHostname(hostname: string, isManaged: boolean): Found[] {
+function judgeHostname(hostname: string): Found[] {
   if (hostname === '') return [{ actual: 'the hostname could not be read', severity: 'warning' }];
   const isGood =
     hostname.length <= 63 &&
     hostname.split('.').every((part) => /^[a-z0-9]([a-z0-9-]*[a-z0-9])?$/.test(part)) &&
     !/^localhost(\.|$)/.test(hostname);
-  if (isGood) return [];
-  return [{ actual: hostname, ...(isManaged ? willBeNamed : {}) }];
+  return isGood ? [] : [{ actual: hostname }];
 }
-
-const willBeNamed = {
-  severity: 'info',
-  remedy: 'nothing to do: prepare-hosts gives the host its name of the cluster file, as spec.hostSettings says',
-} as const;
 
 /** The block that prepare-hosts writes is among the lines, and agrees with the cluster file. */
 export const hostsFile: HostCheck = {
