@@ -73,8 +73,9 @@ function addCreate(bundle: Command, context: CliContext): void {
     .addHelpText(
       'after',
       examples([
-        'installer bundle create -c clusterConfig.yaml -o site.bundle.tar',
-        'installer bundle create -c clusterConfig.yaml -o site.bundle.tar --platform linux/amd64,linux/arm64 --upgrade-to v1.37.1',
+        'installer bundle create -c clusterConfig.yaml -o site.bundle.tar --allow-unpinned',
+        'installer bundle list site.bundle.tar --digests   (for spec.bundle.digests: the next bundle gets the very same)',
+        'installer bundle create -c clusterConfig.yaml -o site.bundle.tar --platform linux/amd64,linux/arm64 --installer linux/arm64=installer-arm64 --upgrade-to v1.37.1',
       ]),
     )
     .action(async () => {
