@@ -20,8 +20,8 @@ export interface Vendor {
 }
 
 /** The names that a host of Debian, and one of Rocky Linux, lack where they have nothing. */
-const debianTools = ['tar', 'iproute2', 'iptables', 'procps', 'findutils', 'diffutils', 'curl'];
-const rpmTools = ['tar', 'iproute', 'iptables', 'procps-ng', 'findutils', 'diffutils', 'curl'];
+const debianTools = ['tar', 'iproute2', 'iptables', 'procps', 'findutils', 'diffutils', 'kmod', 'curl'];
+const rpmTools = ['tar', 'iproute', 'iptables', 'procps-ng', 'findutils', 'diffutils', 'kmod', 'curl'];
 
 const keys = new Map<string, ReturnType<typeof generateRepositoryKey>>();
 
