@@ -32,6 +32,7 @@ describe('virtualAddressStep', () => {
     expect(host.text(virtualAddressPath)).toContain('Before=kubelet.service');
     expect(host.services.get(virtualAddressUnit)).toMatchObject({ activeState: 'active', unitFileState: 'enabled' });
     expect(host.done).toEqual([
+      `record ${virtualAddressUnit}`,
       `write ${virtualAddressPath} (644)`,
       'systemctl daemon-reload',
       `systemctl enable ${virtualAddressUnit}`,

@@ -79,6 +79,10 @@ function planHeld(
     summary: `hold the address ${address} of the API server on ${name}${why}`,
     ...(isWritten ? {} : { before, after: text }),
     actions: [
+      {
+        kind: 'record',
+        thing: { kind: 'unit', unit: virtualAddressUnit, becomes: { enablement: 'enabled', activity: 'active' } },
+      } as const,
       // By the unit as it was: it may have held another address.
       ...(state === undefined || isWritten ? [] : [act('stop')]),
       ...(isWritten
