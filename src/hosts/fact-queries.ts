@@ -19,12 +19,12 @@ const freePaths = ['/', '/opt', '/usr/local', '/var/lib', '/var/lib/containerd',
 /** Where a kubeadm cluster leaves traces; what stands there and is not this cluster's is a leftover. */
 const leftoverPaths = [
   '/etc/kubernetes/admin.conf', '/etc/kubernetes/kubelet.conf', '/etc/kubernetes/manifests', '/etc/kubernetes/pki', '/etc/systemd/system/kubelet.service',
-  '/var/lib/etcd', '/var/lib/kubelet/pki', '/var/log/pods', '/etc/cni/net.d',
+  '/var/lib/etcd/member', '/var/lib/kubelet/pki', '/var/log/pods', '/etc/cni/net.d',
 ] as const; // prettier-ignore
 
-/** Files there, and folders of a database and of logs; a folder that is empty is none, as for kubeadm, and a disk has a lost+found. */
+/** Files there, the database of etcd, and folders of logs; a folder that is empty is none, and what the owner of a disk has beside the database neither. */
 const findLeftovers = [
-  'find', ...leftoverPaths, '-maxdepth', '1', '!', '-name', 'lost+found', '(', '!', '-type', 'd', '-o', '-path', '/var/lib/etcd/*', '-o', '-path',
+  'find', ...leftoverPaths, '-maxdepth', '1', '!', '-name', 'lost+found', '(', '!', '-type', 'd', '-o', '-path', '/var/lib/etcd/member', '-o', '-path',
   '/var/log/pods/*', ')',
 ] as const; // prettier-ignore
 

@@ -133,6 +133,7 @@ suite.skipIf(unavailable !== undefined)(title, { timeout: 300_000 }, () => {
     const on = 'tail -n +2 /proc/swaps | while read -r device _ _ _ priority; do echo "$device $priority"; done | sort';
     const devices = [...(zram ? ['/dev/zram0'] : []), '/own.img', '/swap.img'];
     const listed = devices.join(', ');
+    const atBoot = 'UUID=0000 in /etc/fstab, /swap.img in /etc/fstab, dev-zram0.swap generated, own.img.swap enabled';
 
     await turnSwapOn(host);
     const swapsBefore = await textOf(on);
@@ -145,7 +146,7 @@ suite.skipIf(unavailable !== undefined)(title, { timeout: 300_000 }, () => {
     await turnSwapOff(host);
 
     const found = checked.of('check.finding').map(({ check, severity, actual }) => `${check} ${severity}: ${actual}`);
-    expect([checked.exitCode, found]).toEqual([0, [`swap-disabled info: ${listed}`]]);
+    expect([checked.exitCode, found]).toEqual([0, [`swap-disabled info: ${listed}, ${atBoot}`]]);
     expect(describe(off)).toBe('exit 0, ok');
     expect(planned(off).filter((line) => /swap/.test(line))).toEqual([
       ...(zram ? ['node2 prepare-hosts: mask dev-zram0.swap'] : []),
