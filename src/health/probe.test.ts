@@ -126,10 +126,27 @@ describe('probeNetwork', () => {
     expect(count).toBe(11);
   });
 
+  it('fails with every question that has no answer when the time is over', async () => {
+    const { member, deleted } = memberThat();
+    (member.host as FakeHost).on('curl', (argv) =>
+      argv.at(-1)?.includes('host=10.244.1.9') === true ? '{"errors":["connection refused"]}' : '{"responses":["x"]}',
+    );
+
+    await expect(
+      probeNetwork(member, nodes, 'agnhost', createTestContext(), { podsMs: 10, answersMs: 10 }),
+    ).rejects.toMatchObject({
+      code: 'NETWORK_PROBE_FAILED',
+      details: ['pod on cp1 to pod on w1: connection refused', 'pod on w2 to pod on w1: connection refused'],
+    });
+    expect(deleted()).toBe(true);
+  });
+
   it('fails where a node has no pod that is ready, and takes the pods away all the same', async () => {
     const { member, deleted } = memberThat([[/ get pods /, pods(2)]]);
 
-    await expect(probeNetwork(member, nodes, 'agnhost', createTestContext(), 10)).rejects.toMatchObject({
+    await expect(
+      probeNetwork(member, nodes, 'agnhost', createTestContext(), { podsMs: 10, answersMs: 10 }),
+    ).rejects.toMatchObject({
       code: 'NETWORK_PROBE_FAILED',
       details: ['no probe pod runs on w2'],
     });

@@ -13,6 +13,12 @@ import type { Action } from '../ops/action.ts';
 import { commandQuery, type CommandQuery, type CommandSeen, type Seen } from '../ops/query.ts';
 
 const port = 8080;
+/**
+ * kube-proxy, flannel and the controllers watch the API server; after it was away, each of them tries again with pauses
+ * that double up to 30 s and vary up to twofold (the reflector of client-go). A service that was made meanwhile refuses
+ * connections until then, so a network is called broken only when they all had their turn.
+ */
+const patience = { podsMs: 60_000, answersMs: 90_000 };
 /** Each pod asks the next ones around the ring, so the number of questions grows with the hosts and not with their square. */
 const peersAsked = 3;
 
@@ -40,7 +46,7 @@ export async function probeNetwork(
   nodes: readonly string[],
   image: string,
   context: RunContext,
-  podsTimeoutMs = 60_000,
+  limits = patience,
 ): Promise<ProbeResult> {
   const namespace = `installer-verify-${context.runId}`;
   try {
@@ -59,10 +65,9 @@ export async function probeNetwork(
         timeoutSeconds: 140,
       },
     ]);
-    const pods = await podsOnAll(host, nodes, namespace, podsTimeoutMs, context);
+    const pods = await podsOnAll(host, nodes, namespace, limits.podsMs, context);
     const questions = pods.flatMap((pod, index) => questionsOf(pod, index, pods, namespace, facts.tools.has('curl')));
-    const failures = await ask(host, questions, context);
-    if (failures.length > 0) throw probeError(host, failures);
+    await ask(host, questions, limits.answersMs, context);
     return { questions: questions.length };
   } finally {
     const remove = commandQuery(kubectlArgv(['delete', 'namespace', namespace, '--ignore-not-found', '--wait=false']), {
@@ -143,23 +148,31 @@ function dial(from: string, to: string, toPort: number, hasCurl: boolean): Comma
 
 const dialAnswer = z.looseObject({ responses: z.array(z.string()).nullish(), errors: z.array(z.string()).nullish() });
 
-/** What went wrong; a question that fails is asked again for a while, because rules of a new service take a moment. */
-async function ask(host: Host, questions: readonly Question[], context: RunContext): Promise<string[]> {
+/** A question that fails is asked again, and only that one. */
+async function ask(host: Host, questions: readonly Question[], timeoutMs: number, context: RunContext): Promise<void> {
   let open = questions;
-  let failures: string[] = [];
-  for (let attempt = 0; attempt < 6 && open.length > 0; attempt += 1) {
-    if (attempt > 0) await new Promise((resolve) => setTimeout(resolve, 500 * attempt));
-    const seen = await host.observeOnce(
-      open.map(({ query }) => query),
-      { signal: context.signal },
-    );
-    const judged = open.map((question) => ({ question, failure: judgeDial(seen(question.query)) }));
-    open = judged.filter(({ failure }) => failure !== undefined).map(({ question }) => question);
-    failures = judged.flatMap(({ question, failure }) =>
-      failure === undefined ? [] : [`${question.what}: ${failure}`],
-    );
-  }
-  return failures;
+  let failures: readonly string[] = [];
+  await pollUntil({
+    id: 'probe-answers',
+    description: 'services and pods answer from every node',
+    timeoutMs,
+    intervalMs: 1000,
+    context,
+    async attempt() {
+      const seen = await host.observeOnce(
+        open.map(({ query }) => query),
+        { signal: context.signal },
+      );
+      const failed = open.flatMap((question) => {
+        const failure = judgeDial(seen(question.query));
+        return failure === undefined ? [] : [{ question, failure }];
+      });
+      open = failed.map(({ question }) => question);
+      failures = failed.map(({ question, failure }) => `${question.what}: ${failure}`);
+      return failures[0];
+    },
+    failure: () => probeError(host, failures),
+  });
 }
 
 export function judgeDial(seen: Seen<CommandSeen>): string | undefined {
