@@ -64,5 +64,4 @@ export const catalogSchema = z.strictObject({
 });
 
 export type Catalog = z.output<typeof catalogSchema>;
-export type CatalogComponent = z.output<typeof component>;
 export type CatalogRelease = z.output<typeof componentRelease>;

@@ -2,6 +2,7 @@ import type { WebLogin, WebServer } from '../oci/web-servers.ts';
 import type { ClusterConfig, ServerCredentials } from '../spec/config.ts';
 import { readSecret } from '../spec/secrets.ts';
 import { readNamedFile } from './load-catalogs.ts';
+import { basicCredentials } from '../lib/basic-auth.ts';
 
 /**
  * Servers of the cluster file with the texts of its certificates and the values of its secrets. `addSecret` is told every one of them,
@@ -36,6 +37,6 @@ async function readLogin(
   const { username } = credentials;
   const password = await readSecret(credentials.password, `the password of server ${host}`, env);
   addSecret(password);
-  addSecret(Buffer.from(`${username}:${password}`).toString('base64'));
+  addSecret(basicCredentials({ username, password }));
   return { username, password };
 }

@@ -10,13 +10,6 @@ export const bundleFormatVersion = 1;
 export const bundleFormatName = 'installer-bundle';
 
 /**
- * What an item is. `image` is an image with its manifests and blobs; every other kind is one file: `package` one of a
- * distribution, `package-index` what apt or dnf reads to find it. `chart` is a packed Helm chart, `file` whatever the cluster file names. Kinds that a reader does not know are files to it:
- * kept, verified, served and pushed as such.
- */
-export type ItemKind = 'image' | 'binary' | 'installer' | 'package' | 'package-index' | 'chart' | 'file' | 'sbom';
-
-/**
  * How the digest came to be known. `catalog`: pinned in the version catalog. `reference`: it stands in the image reference, or in the cluster file.
  * `tag`: the registry said what its tag names, and nobody else. `signed`: an index says it that its repository's key has signed. `published`: the publisher's own checksum file, nothing else vouches for it.
  * `local`: made by, or given to, the program that made the bundle.
@@ -26,6 +19,11 @@ export type Pin = (typeof pins)[number];
 
 /** One thing that is wanted from a bundle. */
 export interface BundleItem {
+  /**
+   * `image` is an image with its manifests and blobs; every other kind is one file: `binary`, `installer`, `sbom`, `package` (one of a
+   * distribution), `package-index` (what apt or dnf reads to find it), `chart` (a packed Helm chart) or `file` (whatever the cluster file
+   * names). Kinds that a reader does not know are files to it: kept, verified, served and pushed as such.
+   */
   readonly kind: string;
   /** An image's whole reference; else the name: `kubelet`. */
   readonly name: string;

@@ -3,6 +3,7 @@ import { dockerCredentials, fixedCredentials, type Credentials } from '../oci/cr
 import type { HostConfig, MirrorConfig, RegistryOptions } from '../oci/registry-config.ts';
 import type { ClusterConfig } from '../spec/schema.ts';
 import { readSecret } from '../spec/secrets.ts';
+import { basicCredentials } from '../lib/basic-auth.ts';
 
 /**
  * The mirrors, certificates and credentials of spec.runtime.registries as options of a registry client; other credentials are
@@ -30,7 +31,7 @@ export async function registryAccess(
     const { username, password: source } = settings.credentials;
     const password = await readSecret(source, `the password of registry ${registry}`, env);
     addSecret(password);
-    addSecret(Buffer.from(`${username}:${password}`).toString('base64'));
+    addSecret(basicCredentials({ username, password }));
     for (const host of [registry, ...mirrors.map((mirror) => mirror.host)]) known[host] = { username, password };
   }
   const credentials = fixedCredentials(known, dockerCredentials(env));

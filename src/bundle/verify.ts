@@ -5,12 +5,11 @@ import { isManifest } from '../oci/media-types.ts';
 import { parsePlatform, selectPlatforms } from '../oci/platform.ts';
 import { parseTarHeader } from '../oci/tar-index.ts';
 import { messageOf } from '../errors.ts';
+import type { BlobStatus } from './blob-status.ts';
 import type { Bundle } from './bundle.ts';
 import { formatItem } from './format-item.ts';
 import type { BundleItem } from './manifest.ts';
 import { endBytes, padded, type PlannedEntry } from './tar-plan.ts';
-
-export type BlobStatus = 'ok' | 'missing' | 'wrong-size' | 'wrong-digest' | 'unreadable' | 'in-base';
 
 /** How a blob was found. */
 export interface VerifiedBlob {

@@ -1,5 +1,6 @@
 import type { Artifact, ResolvedVersions } from '../artifacts/catalog.ts';
 import type { Digest } from '../oci/digest.ts';
+import { formatItem } from './format-item.ts';
 import { formatReference, parseReference } from '../oci/reference.ts';
 
 /** An image that a bundle shall hold; its name is a whole reference. */
@@ -34,9 +35,7 @@ export interface Wanted {
 
 /** `kubelet v1.36.3 (linux/amd64)`. */
 export function formatFile({ name, version, platform }: WantedFile): string {
-  return [name, ...(version === undefined ? [] : [version]), ...(platform === undefined ? [] : [`(${platform})`])].join(
-    ' ',
-  );
+  return formatItem({ kind: 'binary', name, version, platforms: platform === undefined ? [] : [platform] });
 }
 
 /** What installing these versions, one after the other, needs: each thing once, with everybody who asked for it. Pure. */

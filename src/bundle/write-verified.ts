@@ -1,3 +1,4 @@
+import { isBad } from './blob-status.ts';
 import { openBundle } from './bundle.ts';
 import { bundleError } from './bundle-errors.ts';
 import type { BundleManifest } from './manifest.ts';
@@ -55,10 +56,6 @@ export function describeDamage({ blobs, problems }: VerifyResult): string[] {
     return `${status} ${digest} (${items.join(', ')})${reason === undefined ? '' : `: ${reason}`}`;
   });
   return [...lines, ...problems];
-}
-
-function isBad({ status }: VerifyResult['blobs'][number]): boolean {
-  return status !== 'ok' && status !== 'in-base';
 }
 
 /** Undefined where nothing is wrong. */

@@ -245,7 +245,7 @@ function parseMounts(text: string): Mount[] {
 }
 
 /** The mount that a path lies on. */
-export function mountOf(mounts: readonly Mount[], path: string): Mount | undefined {
+export function mountOf<T extends Pick<Mount, 'path'>>(mounts: readonly T[], path: string): T | undefined {
   return mounts
     .filter((mount) => mount.path === '/' || path === mount.path || path.startsWith(`${mount.path}/`))
     .toSorted((a, b) => b.path.length - a.path.length)[0];

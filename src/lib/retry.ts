@@ -9,6 +9,8 @@ export interface RetryOptions {
   readonly maxDelayMs: number;
   /** Whether another try could end differently; decides on fields of the error. Defaults to always. */
   readonly shouldRetry?: ((error: unknown) => boolean) | undefined;
+  /** Milliseconds to wait at least before the next try, where the other side asked for that. */
+  readonly atLeastMs?: ((error: unknown) => number) | undefined;
   /** Called before each wait: the error, the number of the try that failed (from 1), and the wait. */
   readonly onRetry?: ((error: unknown, attempt: number, delayMs: number) => void) | undefined;
   readonly signal?: AbortSignal | undefined;
@@ -53,7 +55,7 @@ export async function retry<T>(work: (attempt: number) => Promise<T>, options: R
       if (error instanceof StopRetry) throw error.error;
       const worthIt = options.shouldRetry?.(error) ?? true;
       if (!worthIt || attempt >= options.attempts || signal?.aborted) throw error;
-      const delayMs = backoffMs(attempt, options, random);
+      const delayMs = Math.max(backoffMs(attempt, options, random), options.atLeastMs?.(error) ?? 0);
       options.onRetry?.(error, attempt, delayMs);
       await wait(delayMs, signal);
     }

@@ -1,6 +1,7 @@
 import { coversScopes, formatScopes, type Challenge, type Scopes } from './challenge.ts';
 import type { Credentials } from './credentials.ts';
 import { OciError } from './oci-errors.ts';
+import { basicHeader } from '../lib/basic-auth.ts';
 
 /** A request to a token service; made by whoever knows how requests are made. Status and body, or an error as of the client. */
 export type TokenRequest = (request: {
@@ -84,11 +85,6 @@ export function createAuthorizer(
       return true;
     },
   };
-}
-
-/** The header of basic authentication. */
-export function basicHeader({ username, password }: { username: string; password: string }): string {
-  return `Basic ${Buffer.from(`${username}:${password}`).toString('base64')}`;
 }
 
 async function requestToken(

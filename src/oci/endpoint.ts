@@ -1,7 +1,8 @@
+import { basicHeader } from '../lib/basic-auth.ts';
 import { sleep } from '../lib/deadline.ts';
 import { retry } from '../lib/retry.ts';
 import type { ConnectionOptions } from './agent.ts';
-import { basicHeader, createAuthorizer, type Authorizer } from './auth.ts';
+import { createAuthorizer, type Authorizer } from './auth.ts';
 import { parseChallenge, type Challenge, type Scopes } from './challenge.ts';
 import type { CredentialSource } from './credentials.ts';
 import { createSender, type EndpointAnswer, type RequestEvent, type SingleRequest } from './endpoint-send.ts';
@@ -196,7 +197,6 @@ export function createEndpoint(options: EndpointOptions): Endpoint {
     { attempts, signal }: { attempts: number; signal?: AbortSignal | undefined },
     work: () => Promise<T>,
   ): Promise<T> => {
-    let wanted = 0;
     return retry(
       async () => {
         const pause = pausedUntil - Date.now();
@@ -208,10 +208,7 @@ export function createEndpoint(options: EndpointOptions): Endpoint {
         attempts,
         signal,
         shouldRetry: isTransient,
-        onRetry(error) {
-          wanted = waitOf(error);
-        },
-        sleep: (ms, stop) => sleep(Math.max(ms, wanted), stop),
+        atLeastMs: waitOf,
       },
     );
   };

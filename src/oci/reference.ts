@@ -62,11 +62,6 @@ function parseName(name: string, text: string): RepositoryName {
   return { registry: host, repository: host === dockerHub && !path.includes('/') ? `library/${path}` : path };
 }
 
-/** Whether the text can be a tag. */
-export function isTag(text: string): boolean {
-  return tagPattern.test(text);
-}
-
 /** `docker.io/library/nginx`. */
 export function formatRepositoryName({ registry, repository }: RepositoryName): string {
   return `${registry}/${repository}`;
@@ -80,11 +75,6 @@ export function formatReference({ registry, repository, tag, digest }: Reference
 /** The same repository with this digest and no tag: what a manifest or blob found on the way is addressed by. */
 export function withDigest({ registry, repository }: RepositoryName, digest: Digest): Reference {
   return { registry, repository, digest };
-}
-
-/** Whether two names are the same repository of the same registry. */
-export function isSameRepository(a: RepositoryName, b: RepositoryName): boolean {
-  return a.registry === b.registry && a.repository === b.repository;
 }
 
 function invalid(text: string, why: string): InstallerError {

@@ -1,5 +1,4 @@
 import type { Readable } from 'node:stream';
-import { sleep } from '../lib/deadline.ts';
 import { retry } from '../lib/retry.ts';
 import { usualPatience, type Patience } from './endpoint.ts';
 import { continued } from './continued.ts';
@@ -43,18 +42,8 @@ export function createWebFiles(options: WebFilesOptions = {}): WebFiles {
     stallMs: patience.stallMs,
   });
 
-  const persist = <T>(work: () => Promise<T>, signal: AbortSignal | undefined): Promise<T> => {
-    let wanted = 0;
-    return retry(work, {
-      ...patience,
-      signal,
-      shouldRetry: isTransient,
-      onRetry(error) {
-        wanted = waitOf(error);
-      },
-      sleep: (ms, stop) => sleep(Math.max(ms, wanted), stop),
-    });
-  };
+  const persist = <T>(work: () => Promise<T>, signal: AbortSignal | undefined): Promise<T> =>
+    retry(work, { ...patience, signal, shouldRetry: isTransient, atLeastMs: waitOf });
 
   const files: WebFiles = {
     size: (url, { signal } = {}) =>

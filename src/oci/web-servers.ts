@@ -1,4 +1,4 @@
-import { basicHeader } from './auth.ts';
+import { basicHeader } from '../lib/basic-auth.ts';
 
 /** Who we are at a server of files. */
 export type WebLogin = { readonly username: string; readonly password: string } | { readonly token: string };

@@ -8,6 +8,7 @@ import { registrySecretName } from '../kubernetes/containerd-config.ts';
 import { readHostServers } from '../kubernetes/host-servers.ts';
 import type { HostConfig } from '../spec/schema.ts';
 import { readSecret } from '../spec/secrets.ts';
+import { basicHeader } from '../lib/basic-auth.ts';
 
 /** What the machines are, as connect saw them; and from that the exact versions of everything. */
 export const gatherFacts: ClusterPhase<Cluster> = {
@@ -71,7 +72,7 @@ async function readLocalFiles(cluster: Cluster, addSecret: (value: string) => vo
     if (ca !== undefined) cluster.files.set(ca, await readNamedFile(ca, `CA of registry ${registry}`));
     if (credentials === undefined) continue;
     const password = await readSecret(credentials.password, `the password of registry ${registry}`);
-    const header = `Basic ${Buffer.from(`${credentials.username}:${password}`).toString('base64')}`;
+    const header = basicHeader({ username: credentials.username, password });
     addSecret(password);
     addSecret(header);
     cluster.secrets.set(registrySecretName(registry), header);

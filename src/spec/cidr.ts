@@ -25,6 +25,11 @@ export function parseIp(text: string): IpAddress | undefined {
   return { family: 6, value: joinGroups(ipv6Groups(text), 16n) };
 }
 
+/** Of addresses as hosts print them. Debian gives a host's own name to 127.0.1.1. */
+export function isLoopback(address: string): boolean {
+  return address.startsWith('127.') || address === '::1';
+}
+
 function joinGroups(groups: readonly number[], bits: bigint): bigint {
   return groups.reduce((value, group) => (value << bits) | BigInt(group), 0n);
 }

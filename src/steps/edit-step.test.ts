@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { createFakeHost } from '../../test/support/fake-host.ts';
 import { changesOn, converge, planOn } from '../../test/support/steps.ts';
-import { absentStep, customStep, editStep } from './edit-step.ts';
+import { customStep, editStep } from './edit-step.ts';
 
 const reload = { kind: 'service', unit: '', do: 'daemon-reload' } as const;
 
@@ -62,32 +62,6 @@ describe('editStep', () => {
       kind: 'blocked',
       code: 'NOT_TEXT',
     });
-  });
-});
-
-describe('absentStep', () => {
-  const step = absentStep('gone', '/opt/cni', [reload]);
-
-  it.each([
-    ['a file', { '/opt/cni': 'x' }],
-    ['a folder with all in it', { '/opt/cni/bin/a': 'x', '/opt/cni/bin/b': 'y' }],
-  ])('removes %s', async (_name, files) => {
-    const host = createFakeHost('n1', { files });
-
-    expect(await converge(host, step)).toEqual(['remove /opt/cni']);
-    expect([...host.files]).toEqual([]);
-    expect(host.done).toEqual(['remove /opt/cni', 'systemctl daemon-reload']);
-  });
-
-  it('plans nothing where it is absent already', async () => {
-    expect(await converge(createFakeHost('n1'), step)).toEqual([]);
-  });
-
-  it('removes nothing where it is not known what is there', async () => {
-    const host = createFakeHost('n1', { files: { '/opt/cni': 'x' } });
-    host.unreadable.set('/opt/cni', 'EIO');
-
-    expect(await planOn(host, step)).toMatchObject({ kind: 'blocked', code: 'FILE_UNREADABLE' });
   });
 });
 

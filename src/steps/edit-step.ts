@@ -57,26 +57,6 @@ export function editStep(input: EditStepInput): Step {
   };
 }
 
-/** Makes a path be absent. */
-export function absentStep(id: string, path: string, then: readonly Action[] = []): Step {
-  const query = fileQuery(path, { content: false });
-  return {
-    id,
-    observe: [query],
-    plan(seen) {
-      const answer = seen(query);
-      if (answer.state === 'absent') return noChanges;
-      if (answer.state === 'unknown')
-        return blocked(
-          'FILE_UNREADABLE',
-          `cannot read ${path}: ${answer.reason}`,
-          'see whether the file system is healthy',
-        );
-      return changes({ summary: `remove ${path}`, actions: [{ kind: 'remove', path }, ...then] });
-    },
-  };
-}
-
 /** Makes a folder be there. */
 export function directoryStep(id: string, path: string, mode: string): Step {
   const query = fileQuery(path, { content: false });

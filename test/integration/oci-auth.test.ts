@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { copy } from '../../src/oci/copy.ts';
 import type { CopiedImage } from '../../src/oci/copy-types.ts';
-import { basicHeader } from '../../src/oci/auth.ts';
+import { basicHeader } from '../../src/lib/basic-auth.ts';
 import { fixedCredentials } from '../../src/oci/credentials.ts';
 import { createLayout } from '../../src/oci/layout.ts';
 import { parseReference, type Reference } from '../../src/oci/reference.ts';

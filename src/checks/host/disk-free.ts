@@ -1,3 +1,4 @@
+import { mountOf } from '../../hosts/facts-settings.ts';
 import { isControlPlane, type Member } from '../../kubernetes/cluster.ts';
 import { diskPaths, type DiskPath, type Thresholds } from '../../spec/config.ts';
 import type { HostCheck } from '../check.ts';
@@ -41,13 +42,7 @@ function wantedOn(mount: string, member: Member, { diskFreeGiB }: Thresholds): n
   const isUsed = (path: DiskPath): boolean => path !== '/var/lib/etcd' || isControlPlane(member);
   const own = diskPaths.find((path) => path === mount);
   if (own !== undefined) return isUsed(own) ? diskFreeGiB[own] : undefined;
-  const mounts = [...member.facts.freeBytes.keys()];
-  const there = diskPaths.filter((path) => isUsed(path) && mountOver(path, mounts) === mount);
+  const mounts = [...member.facts.freeBytes.keys()].map((path) => ({ path }));
+  const there = diskPaths.filter((path) => isUsed(path) && mountOf(mounts, path)?.path === mount);
   return there.length === 0 ? undefined : Math.max(...there.map((path) => diskFreeGiB[path]));
-}
-
-function mountOver(path: string, mounts: readonly string[]): string | undefined {
-  return mounts
-    .filter((mount) => mount === '/' || path === mount || path.startsWith(`${mount}/`))
-    .toSorted((a, b) => b.length - a.length)[0];
 }

@@ -12,11 +12,13 @@ export interface Leftover {
   readonly byHand: string;
 }
 
-const kubeadmReset = 'runs kubeadm reset and removes it';
-
 /** Where a cluster leaves traces; none lies in another. */
 const places: readonly { readonly root: string; readonly onReset: string; readonly byHand: string }[] = [
-  { root: '/etc/kubernetes', onReset: kubeadmReset, byHand: 'kubeadm reset --force, then rm -r /etc/kubernetes' },
+  {
+    root: '/etc/kubernetes',
+    onReset: 'stops the control plane and removes it',
+    byHand: 'kubeadm reset --force, then rm -r /etc/kubernetes',
+  },
   {
     root: '/etc/systemd/system/kubelet.service',
     onReset: 'stops kubelet and removes it',
@@ -29,7 +31,7 @@ const places: readonly { readonly root: string; readonly onReset: string; readon
   },
   {
     root: '/var/lib/kubelet/pki',
-    onReset: kubeadmReset,
+    onReset: 'removes it',
     byHand: 'kubeadm reset --force, then rm -r /var/lib/kubelet/pki',
   },
   { root: '/var/log/pods', onReset: 'removes it', byHand: 'rm -r /var/log/pods' },

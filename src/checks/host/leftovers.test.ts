@@ -28,7 +28,7 @@ const known = 'installer reset with the file of cluster other';
 
 it('tells each thing, and what reset does with it on a host of a cluster that is known', () => {
   expect(rows({ identity: of, leftovers: found, mtus })).toEqual([
-    `/etc/kubernetes (admin.conf, pki/a.crt, pki/b.crt and 2 more) -> ${known} runs kubeadm reset and removes it`,
+    `/etc/kubernetes (admin.conf, pki/a.crt, pki/b.crt and 2 more) -> ${known} stops the control plane and removes it`,
     `/etc/systemd/system/kubelet.service -> ${known} stops kubelet and removes it`,
     `/var/lib/etcd/member -> ${known} removes it with all data of the cluster`,
     `/var/log/pods/kube-system_etcd_0 -> ${known} removes it`,

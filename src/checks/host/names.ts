@@ -1,6 +1,7 @@
 import { isIP } from 'node:net';
 import type { Cluster, Member } from '../../kubernetes/cluster.ts';
 import type { HostsFileEntry } from '../../hosts/facts-settings.ts';
+import { isLoopback } from '../../spec/cidr.ts';
 import type { Found, HostCheck } from '../check.ts';
 import { namesOf } from '../cluster/blame.ts';
 
@@ -134,11 +135,6 @@ function unresolved({ members }: Cluster, answers: ReadonlyMap<string, readonly 
       seen: `${name}: ${addresses.join(', ')}`,
     })),
   ];
-}
-
-/** Debian gives a host's own name to 127.0.1.1. */
-function isLoopback(address: string): boolean {
-  return address.startsWith('127.') || address === '::1';
 }
 
 function isLineOf(name: string): (line: string) => boolean {

@@ -1,4 +1,5 @@
 import type { Cluster } from '../../kubernetes/cluster.ts';
+import { isLoopback } from '../../spec/cidr.ts';
 import type { Found, HostCheck } from '../check.ts';
 
 /** Pods get the nameservers and the search list of their node, so what is wrong there is wrong in every pod. */
@@ -18,9 +19,8 @@ export const resolvConf: HostCheck = {
     // kubelet is given another file then.
     if (typeof cluster.config.spec.kubernetes.kubelet['resolvConf'] === 'string') return [];
     const { nameservers, upstreamNameservers = [] } = facts;
-    const isOnLoopback = (server: string): boolean => server.startsWith('127.') || server === '::1';
-    const hasUpstream = upstreamNameservers.some((server) => !isOnLoopback(server));
-    const onLoopback = nameservers.filter(isOnLoopback);
+    const hasUpstream = upstreamNameservers.some((server) => !isLoopback(server));
+    const onLoopback = nameservers.filter(isLoopback);
     return [
       ...(nameservers.length === 0 && !hasUpstream ? [noNameserver] : []),
       ...(onLoopback.length > 0 && !hasUpstream ? [{ actual: `${onLoopback.join(', ')} in /etc/resolv.conf` }] : []),

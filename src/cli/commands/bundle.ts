@@ -1,4 +1,5 @@
 import { InvalidArgumentError, type Command } from 'commander';
+import { isBad } from '../../bundle/blob-status.ts';
 import { formatSize } from '../../bundle/bundle-errors.ts';
 import { exitCodes } from '../../errors.ts';
 import { formatTable } from '../../report/format.ts';
@@ -126,7 +127,7 @@ function addVerify(bundle: Command, context: CliContext): void {
     if (options.output === 'json') {
       context.stdout(`${JSON.stringify({ file, isWhole, signature, problems, blobs })}\n`);
     } else {
-      const bad = blobs.filter(({ status }) => status !== 'ok' && status !== 'in-base');
+      const bad = blobs.filter(isBad);
       for (const { status, digest, reason, items } of bad) {
         context.stdout(`${status}  ${digest}  ${items.join(', ')}${reason === undefined ? '' : `: ${reason}`}\n`);
       }
