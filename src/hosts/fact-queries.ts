@@ -39,11 +39,14 @@ const xfsInfo = `df -P "$@" 2>/dev/null | sed -n '2,$s/.*% //p' | sort -u | whil
 f=$(xfs_info "$m" 2>/dev/null | grep -o 'ftype=[01]') && printf '%s %s\\n' "$m" "$f"
 done; exit 0`;
 
+/** A function of the shell: whether a module, named with underscores, is there or can be; true where the host has no folder of modules. */
+export const canLoad = `can_load() { [ -d "/sys/module/$1" ] || [ ! -d "/lib/modules/$(uname -r)" ] || modprobe -n -q "$1"; }`;
+
 /**
  * Features of the kernel that are positively not there, a line each: neither in the running kernel nor as a module of it. Without
  * a folder of modules nothing is known of those that are not in use yet.
  */
-const missingFeatures = `can_load() { [ -d "/sys/module/$1" ] || [ ! -d "/lib/modules/$(uname -r)" ] || modprobe -n -q "$1"; }
+const missingFeatures = `${canLoad}
 grep -qw overlay /proc/filesystems || can_load overlay || echo overlay
 [ -d /proc/sys/net/bridge ] || can_load br_netfilter || echo br_netfilter
 [ -e /proc/sys/net/netfilter/nf_conntrack_max ] || can_load nf_conntrack || echo nf_conntrack

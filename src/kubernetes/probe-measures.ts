@@ -1,3 +1,4 @@
+import { canLoad } from '../hosts/fact-queries.ts';
 import type { Probed } from '../hosts/probed.ts';
 import { commandText } from '../hosts/seen-text.ts';
 import { isTaken } from '../hosts/facts-network.ts';
@@ -78,10 +79,8 @@ const disk: Measure = {
   },
 };
 
-const findMissing = `k=/lib/modules/$(uname -r)
-for m in "$@"; do
-if [ -d "/sys/module/$(printf '%s' "$m" | tr - _)" ] || [ ! -d "$k" ] || modprobe -n -q "$m"; then :; else printf '%s\\n' "$m"; fi
-done
+const findMissing = `${canLoad}
+for m in "$@"; do can_load "$(printf '%s' "$m" | tr - _)" || printf '%s\\n' "$m"; done
 exit 0`;
 
 /** Nothing is known of modules where the host has no folder of them, as in a container. */
