@@ -9,10 +9,11 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { join } from 'node:path';
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { canMakeHostRoot, namedSh, shells, startHostRoot, type HostRoot } from '../../test/support/shells.ts';
+import { describe, expect, it } from 'vitest';
+import { eachOnHostRoot } from '../../test/support/host-root-cases.ts';
+import { canMakeHostRoot, shells } from '../../test/support/shells.ts';
 import { InternalError } from '../errors.ts';
-import { createHost, type ApplyResult, type Host } from '../hosts/host.ts';
+import { type ApplyResult, type Host } from '../hosts/host.ts';
 import { describeAction, type Action, type WriteFileAction } from './action.ts';
 import { renderLongBody, compileAction } from './compile-action.ts';
 import { secretPlaceholder } from './secrets.ts';
@@ -20,24 +21,11 @@ import { secretPlaceholder } from './secrets.ts';
 describe.skipIf(!canMakeHostRoot).each(shells)(
   'an action under $name (needs root and mount namespaces)',
   ({ binary }) => {
-    let root: HostRoot;
     let host: Host;
     let folder: string;
-    let count = 0;
 
-    beforeAll(async () => {
-      root = await startHostRoot();
-      host = createHost('n1', root.transport(namedSh(binary, root.folder)));
-    });
-
-    afterAll(() => {
-      root.stop();
-    });
-
-    beforeEach(() => {
-      count += 1;
-      folder = join(root.folder, `case ${count}`);
-      mkdirSync(folder);
+    eachOnHostRoot(binary, (given) => {
+      ({ host, folder } = given);
     });
 
     async function apply(actions: readonly Action[], secrets: Record<string, string> = {}): Promise<ApplyResult> {

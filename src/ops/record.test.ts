@@ -5,16 +5,16 @@ import {
   mkdirSync,
   readFileSync,
   readlinkSync,
-  rmSync,
   statSync,
   symlinkSync,
   writeFileSync,
 } from 'node:fs';
 import { spawnSync } from 'node:child_process';
 import { join } from 'node:path';
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { canMakeHostRoot, namedSh, shells, startHostRoot, type HostRoot } from '../../test/support/shells.ts';
-import { createHost, type Host } from '../hosts/host.ts';
+import { describe, expect, it } from 'vitest';
+import { eachOnHostRoot } from '../../test/support/host-root-cases.ts';
+import { canMakeHostRoot, shells, type HostRoot } from '../../test/support/shells.ts';
+import { type Host } from '../hosts/host.ts';
 import type { Action } from './action.ts';
 import { hostPaths } from './host-paths.ts';
 import type { RecordQuery } from './query.ts';
@@ -92,22 +92,9 @@ describe.skipIf(!canMakeHostRoot).each(shells)(
     let root: HostRoot;
     let host: Host;
     let folder: string;
-    let count = 0;
 
-    beforeAll(async () => {
-      root = await startHostRoot();
-      host = createHost('n1', root.transport(namedSh(binary, root.folder)));
-    });
-
-    afterAll(() => {
-      root.stop();
-    });
-
-    beforeEach(() => {
-      count += 1;
-      folder = join(root.folder, `case ${count}`);
-      mkdirSync(folder);
-      rmSync(root.outside(hostPaths.before), { recursive: true, force: true });
+    eachOnHostRoot(binary, (given) => {
+      ({ root, host, folder } = given);
     });
 
     async function apply(...actions: readonly Action[]): Promise<void> {
@@ -337,9 +324,7 @@ describe.skipIf(!canMakeHostRoot).each(shells)(
       const { compileRecordedInstall } = await import('./compile-record.ts');
       const install = async (body: string): Promise<void> => {
         const script = compileRecordedInstall(packages, body);
-        await root
-          .transport(namedSh(binary, root.folder))
-          .exec(script, { root: true, timeoutMs: 10_000, signal: undefined });
+        await root.transport(binary).exec(script, { root: true, timeoutMs: 10_000, signal: undefined });
       };
       writeFileSync(list, 'ii  base\nrc  old\nii  curl\n');
 

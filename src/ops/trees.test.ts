@@ -1,8 +1,9 @@
-import { chmodSync, existsSync, mkdirSync, readdirSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
+import { chmodSync, existsSync, mkdirSync, readdirSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { canMakeHostRoot, namedSh, shells, startHostRoot, type HostRoot } from '../../test/support/shells.ts';
-import { createHost, type ApplyResult, type Host } from '../hosts/host.ts';
+import { describe, expect, it } from 'vitest';
+import { eachOnHostRoot } from '../../test/support/host-root-cases.ts';
+import { canMakeHostRoot, shells } from '../../test/support/shells.ts';
+import { type ApplyResult, type Host } from '../hosts/host.ts';
 import type { Action } from './action.ts';
 import { hostPaths } from './host-paths.ts';
 import { treesQuery } from './query.ts';
@@ -18,25 +19,11 @@ describe('parseTrees', () => {
 });
 
 describe.skipIf(!canMakeHostRoot).each(shells)('trees under $name (needs root and mount namespaces)', ({ binary }) => {
-  let root: HostRoot;
   let host: Host;
   let top: string;
-  let count = 0;
 
-  beforeAll(async () => {
-    root = await startHostRoot();
-    host = createHost('n1', root.transport(namedSh(binary, root.folder)));
-  });
-
-  afterAll(() => {
-    root.stop();
-  });
-
-  beforeEach(() => {
-    count += 1;
-    top = join(root.folder, `case ${count}`);
-    mkdirSync(top);
-    rmSync(root.outside(hostPaths.before), { recursive: true, force: true });
+  eachOnHostRoot(binary, (given) => {
+    ({ host, folder: top } = given);
   });
 
   async function apply(...actions: readonly Action[]): Promise<ApplyResult> {
