@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { reportGoal } from '../lib/goal.ts';
 import { runMeasured } from '../lib/measured-process.ts';
 import { binary } from '../lib/setup.ts';
-import { openBenchSite } from '../oci-copy/site.ts';
+import { createArgs, openBenchSite } from '../oci-copy/site.ts';
 import { serveLargeImages } from './registry.ts';
 
 /**
@@ -32,16 +32,7 @@ const site = await openBenchSite(dir, registry.images);
 const bundle = join(dir, 'site.bundle.tar');
 const met: boolean[] = [];
 try {
-  await measure('create', [
-    'create',
-    '--allow-unpinned',
-    '-c',
-    site.clusterFile,
-    '-o',
-    bundle,
-    '--platform',
-    'linux/amd64',
-  ]);
+  await measure('create', createArgs(site.clusterFile, bundle));
   await measure('verify', ['verify', bundle]);
   await measure('push', ['push', bundle, '--to', `${registry.host}/pushed`, '--plain-http']);
   if (registry.takenBytes() < registry.totalBytes) throw new Error(`only ${registry.takenBytes()} bytes were pushed`);

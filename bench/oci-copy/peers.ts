@@ -1,6 +1,7 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { imageCount, type BenchBlob } from './images.ts';
+import { createArgs } from './site.ts';
 
 /** What is measured, in this order: each again with everything there already. */
 export const groups = ['create', 'push', 'mirror'] as const;
@@ -72,7 +73,7 @@ export function listPeers(given: Commands): readonly Peer[] {
       commands: {
         ...twice(
           'create',
-          `exec ${given.installer} bundle create --allow-unpinned -c ${given.clusterFile} -o site.bundle.tar --platform linux/amd64`,
+          `exec ${given.installer} bundle ${createArgs(given.clusterFile, 'site.bundle.tar').join(' ')}`,
         ),
         ...twice('push', `exec ${given.installer} bundle push ${given.bundle} --to ${host}/pushed --plain-http`),
       },

@@ -12,7 +12,7 @@ import { binary } from '../lib/setup.ts';
 import { fillStore, imageCount, imageName } from './images.ts';
 import type { Commands } from './peers.ts';
 import { startRegistry, type BenchRegistryOptions } from './registry.ts';
-import { openBenchSite } from './site.ts';
+import { createArgs, openBenchSite } from './site.ts';
 
 /** What all rounds share. */
 export interface Prepared extends Omit<Commands, 'dir' | 'crane' | 'regsync' | 'skopeo'> {
@@ -58,18 +58,7 @@ export async function prepare(dir: string, registryOptions: BenchRegistryOptions
     const items = indexes.map((index) => ({ from: imageName(host, index), to: imageName(host, index) }));
     const { images } = await copy(whole, store, items);
     for (const { error } of images) if (error) throw error;
-    const args = [
-      'bundle',
-      'create',
-      '--allow-unpinned',
-      '-c',
-      site.clusterFile,
-      '-o',
-      bundle,
-      '--platform',
-      'linux/amd64',
-    ];
-    const made = await runMeasured(binary, args);
+    const made = await runMeasured(binary, ['bundle', ...createArgs(site.clusterFile, bundle)]);
     if (made.exitCode !== 0) throw new Error(`bundle create: ${made.exitCode} ${made.stdout} ${made.stderr}`);
   } finally {
     await store.close();

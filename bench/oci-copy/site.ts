@@ -45,3 +45,8 @@ export async function openBenchSite(dir: string, images: readonly string[]): Pro
   writeFileSync(clusterFile, `${text}  network:\n    plugin: none\n`);
   return { clusterFile, close: () => files.close() };
 }
+
+/** Arguments of `installer bundle` that create the bundle of a site. */
+export function createArgs(clusterFile: string, out: string): readonly string[] {
+  return ['create', '--allow-unpinned', '-c', clusterFile, '-o', out, '--platform', 'linux/amd64'];
+}

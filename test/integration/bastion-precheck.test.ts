@@ -7,12 +7,12 @@ import { createRecorder } from '../../bench/precheck/recorded-answers.ts';
 import { createEmitter } from '../../src/report/emitter.ts';
 import type { RunEvent } from '../../src/report/events.ts';
 import { runPrecheck } from '../../src/workflows/precheck.ts';
-import { generateKey, startSshd, type Sshd, type SshdOptions } from '../support/sshd.ts';
+import { generateKey } from '../support/sshd.ts';
+import { startSshdForTest } from '../support/started-sshd.ts';
 
 const count = 100;
 const hostKey = generateKey();
 const bastionKey = generateKey();
-const cleanups: (() => Promise<unknown>)[] = [];
 let folder: string;
 
 beforeEach(async () => {
@@ -22,19 +22,16 @@ beforeEach(async () => {
 });
 
 afterEach(async () => {
-  for (const cleanup of cleanups.splice(0).reverse()) await cleanup();
   await rm(folder, { recursive: true, force: true });
 });
 
-async function start(options: SshdOptions): Promise<Sshd> {
-  const sshd = await startSshd(options);
-  cleanups.push(() => sshd.stop());
-  return sshd;
-}
-
 it('checks a hundred hosts behind a bastion through one connection to it', async () => {
   // Forwards only, as many at once as the hosts need.
-  const bastion = await start({ users: { jump: { publicKeys: [bastionKey] } }, shell: 'real', maxSessions: 0 });
+  const bastion = await startSshdForTest({
+    users: { jump: { publicKeys: [bastionKey] } },
+    shell: 'real',
+    maxSessions: 0,
+  });
   const answer = createRecorder();
   const hosts = await Promise.all(
     Array.from({ length: count }, async (_, index) => {
@@ -43,7 +40,7 @@ it('checks a hundred hosts behind a bastion through one connection to it', async
         address: `10.77.0.${index + 1}`,
         suffix: index.toString(16).padStart(12, '0'),
       };
-      const sshd = await start({
+      const sshd = await startSshdForTest({
         users: { root: { publicKeys: [hostKey] } },
         shell: async (script) => ({ ...(await (answerProbe(script) ?? answer(script, shape))), exitCode: 0 }),
       });

@@ -9,7 +9,8 @@ import { parseClusterConfig } from '../../src/spec/load.ts';
 import type { HostConfig } from '../../src/spec/schema.ts';
 import { createKeyLoader } from '../../src/transport/ssh-keys.ts';
 import type { Transport } from '../../src/transport/transport.ts';
-import { generateKey, startSshd, type Sshd, type SshdOptions } from '../support/sshd.ts';
+import { generateKey, type Sshd } from '../support/sshd.ts';
+import { startSshdForTest } from '../support/started-sshd.ts';
 
 const hostKey = generateKey();
 const bastionKey = generateKey();
@@ -30,18 +31,12 @@ afterEach(async () => {
   await rm(folder, { recursive: true, force: true });
 });
 
-async function start(options: SshdOptions): Promise<Sshd> {
-  const sshd = await startSshd(options);
-  cleanups.push(() => sshd.stop());
-  return sshd;
-}
-
 /** Forwards only: a session is refused, as on a bastion whose accounts have no shell. */
 const startBastion = (): Promise<Sshd> =>
-  start({ users: { jump: { publicKeys: [bastionKey] } }, shell: 'real', maxSessions: 0 });
+  startSshdForTest({ users: { jump: { publicKeys: [bastionKey] } }, shell: 'real', maxSessions: 0 });
 
 const startHost = (name: string): Promise<Sshd> =>
-  start({ users: { ops: { publicKeys: [hostKey] } }, shell: () => ({ stdout: `${name}\n` }) });
+  startSshdForTest({ users: { ops: { publicKeys: [hostKey] } }, shell: () => ({ stdout: `${name}\n` }) });
 
 /** Hosts as a cluster file has them; `ports` are those of their SSH servers. */
 function hostsOf(bastionPort: number, ports: readonly number[], bastionUser = 'jump'): readonly HostConfig[] {
@@ -144,7 +139,7 @@ describe('hosts behind a bastion', () => {
 
   it('fail by themselves where they reject the login', async () => {
     const bastion = await startBastion();
-    const host = await start({ users: { ops: { publicKeys: [generateKey()] } }, shell: 'real' });
+    const host = await startSshdForTest({ users: { ops: { publicKeys: [generateKey()] } }, shell: 'real' });
     const error = await failureOf(hostsOf(bastion.port, [host.port])[0]);
 
     expect([error.code, error.host]).toEqual(['SSH_AUTH_FAILED', 'h0']);

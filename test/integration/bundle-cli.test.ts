@@ -20,6 +20,11 @@ interface Ended {
 /** The site's images are named by tags, and the sources are no program that a bundle could carry. */
 const fromSources = ['--allow-unpinned', '--allow-missing-installer'];
 
+/** Creates a bundle for one platform; `more` are further options. */
+function createArgs(out: string, clusterFile: string, ...more: readonly string[]): string[] {
+  return ['create', '-c', clusterFile, '-o', out, '--platform', 'linux/amd64', ...more];
+}
+
 let dir: string;
 let site: Site;
 let path: string;
@@ -28,18 +33,7 @@ beforeAll(async () => {
   dir = await mkdtemp(join(tmpdir(), 'bundle-cli-'));
   site = await openSite(dir);
   path = join(dir, 'site.tar');
-  const made = await installer(
-    'create',
-    ...fromSources,
-    '-c',
-    site.clusterFile,
-    '-o',
-    path,
-    '--platform',
-    'linux/amd64',
-    '--output',
-    'plain',
-  );
+  const made = await installer(...createArgs(path, site.clusterFile, ...fromSources, '--output', 'plain'));
   expect(made.stderr).toContain('is written');
   expect(made.code).toBe(0);
 });
@@ -79,18 +73,7 @@ function eventsOf(stdout: string): RunEvent[] {
 
 it('tells how far it is with an honest total', async () => {
   const other = join(dir, 'events.tar');
-  const args = [
-    'create',
-    ...fromSources,
-    '-c',
-    site.clusterFile,
-    '-o',
-    other,
-    '--platform',
-    'linux/amd64',
-    '--output',
-    'json',
-  ];
+  const args = createArgs(other, site.clusterFile, ...fromSources, '--output', 'json');
   const { code, stdout } = await installer(...args);
   const events = eventsOf(stdout);
   const transfers = events.filter((event) => event.type === 'transfer.progress');
@@ -151,16 +134,7 @@ it('prints what its images are in a form that the cluster file takes', async () 
   const pinned = join(dir, 'pinned.yaml');
   await writeFile(pinned, stringify({ ...config, spec: { ...config.spec, bundle: { digests } } }));
   const out = join(dir, 'pinned.tar');
-  const made = await installer(
-    'create',
-    '--allow-missing-installer',
-    '-c',
-    pinned,
-    '-o',
-    out,
-    '--platform',
-    'linux/amd64',
-  );
+  const made = await installer(...createArgs(out, pinned, '--allow-missing-installer'));
   expect(made).toMatchObject({ code: 0 });
 });
 
@@ -173,18 +147,7 @@ it('signs with a key that nobody else may read and that is never shown', async (
   expect(made.stdout + made.stderr).not.toContain(secret);
 
   const signed = join(dir, 'signed.tar');
-  const args = [
-    'create',
-    ...fromSources,
-    '-c',
-    site.clusterFile,
-    '-o',
-    signed,
-    '--platform',
-    'linux/amd64',
-    '--sign',
-    key,
-  ];
+  const args = createArgs(signed, site.clusterFile, ...fromSources, '--sign', key);
   expect((await installer(...args, '--output', 'json')).code).toBe(0);
   expect(await installer('verify', signed, '--key', `${key}.pub`)).toMatchObject({
     code: 0,
@@ -201,7 +164,7 @@ it('signs with a key that nobody else may read and that is never shown', async (
   expect((await installer('diff', signed, signed, ...pub)).code).toBe(0);
   expect((await installer('join', signed, '-o', out, ...pub)).code).toBe(0);
   await rm(out);
-  const create = ['create', ...fromSources, '-c', site.clusterFile, '-o', out, '--platform', 'linux/amd64'];
+  const create = createArgs(out, site.clusterFile, ...fromSources);
   for (const refused of [
     ['diff', signed, path, ...pub],
     ['join', path, '-o', out, ...pub],
@@ -233,18 +196,7 @@ it('makes a key for package repositories once, and says where repositories are s
   const clusterFile = join(dir, 'packages.yaml');
   await writeFile(clusterFile, stringify({ ...config, spec: { ...config.spec, osPackages: { distributions } } }));
   const out = join(dir, 'packages.tar');
-  const args = [
-    'create',
-    ...fromSources,
-    '-c',
-    clusterFile,
-    '-o',
-    out,
-    '--platform',
-    'linux/amd64',
-    '--output',
-    'json',
-  ];
+  const args = createArgs(out, clusterFile, ...fromSources, '--output', 'json');
   const notAKey = await installer(...args, '--repository-key', `${key}.pub`);
   const created = await installer(...args, '--repository-key', key);
   expect(notAKey.stdout).toContain('REPOSITORY_KEY_INVALID');
@@ -263,18 +215,7 @@ it('makes a key for package repositories once, and says where repositories are s
 
 it('tells two bundles from each other', async () => {
   const later = join(dir, 'later.tar');
-  await installer(
-    'create',
-    ...fromSources,
-    '-c',
-    site.clusterFile,
-    '-o',
-    later,
-    '--platform',
-    'linux/amd64',
-    '--upgrade-to',
-    versions[1],
-  );
+  await installer(...createArgs(later, site.clusterFile, ...fromSources, '--upgrade-to', versions[1]));
   const { code, stdout } = await installer('diff', path, later);
 
   expect(code).toBe(0);
@@ -306,7 +247,7 @@ it('shows the names of a push without asking anybody, then pushes with a passwor
   expect(pushed.stdout + pushed.stderr).not.toContain('a-secret-word');
 });
 
-const plain = ['create', '-c', 'CONFIG', '-o', 'OUT', '--platform', 'linux/amd64'];
+const plain = createArgs('OUT', 'CONFIG');
 
 it.each([
   [[...plain, '--allow-missing-installer'], 2, 'BUNDLE_UNPINNED'],

@@ -5,9 +5,9 @@ import { afterEach, beforeEach, expect, it } from 'vitest';
 import { createEmitter } from '../../src/report/emitter.ts';
 import type { RunEvent } from '../../src/report/events.ts';
 import { runPrecheck } from '../../src/workflows/precheck.ts';
-import { startSshd, type Sshd, type SshdOptions } from '../support/sshd.ts';
+import type { Sshd, SshdOptions } from '../support/sshd.ts';
+import { startSshdForTest } from '../support/started-sshd.ts';
 
-const cleanups: (() => Promise<unknown>)[] = [];
 let folder: string;
 
 beforeEach(async () => {
@@ -16,14 +16,11 @@ beforeEach(async () => {
 });
 
 afterEach(async () => {
-  for (const cleanup of cleanups.splice(0)) await cleanup();
   await rm(folder, { recursive: true, force: true });
 });
 
-async function start(options: Partial<SshdOptions> = {}): Promise<Sshd> {
-  const sshd = await startSshd({ users: { root: { password: 'login' } }, shell: 'real', ...options });
-  cleanups.push(() => sshd.stop());
-  return sshd;
+function start(options: Partial<SshdOptions> = {}): Promise<Sshd> {
+  return startSshdForTest({ users: { root: { password: 'login' } }, shell: 'real', ...options });
 }
 
 it('a host that hangs costs its own deadline, and the findings of the others come all the same', async () => {
