@@ -4,29 +4,8 @@ import { testCluster } from '../../test/support/cluster.ts';
 import { createFakeHost, type CommandAnswer, type FakeHost } from '../../test/support/fake-host.ts';
 import { createTestContext } from '../../test/support/run-context.ts';
 import type { Member } from '../kubernetes/cluster.ts';
-import type { CommandSeen, Seen } from '../ops/query.ts';
-import { judgeDial, probeNetwork, renderProbe } from './probe.ts';
-
-function answer(given: Partial<CommandSeen>): Seen<CommandSeen> {
-  return { state: 'present', value: { exitCode: 0, stdout: '', stderr: '', durationMs: 1, ...given } };
-}
-
-describe('judgeDial', () => {
-  it.each<[string, Seen<CommandSeen>, string | undefined]>([
-    ['an answer', answer({ stdout: '{"responses":["probe-1"]}' }), undefined],
-    ['an answer beside an error', answer({ stdout: '{"responses":["probe-1"],"errors":["x"]}' }), undefined],
-    ['an error', answer({ stdout: '{"errors":["dial tcp: i/o timeout","again"]}' }), 'dial tcp: i/o timeout, again'],
-    ['empty lists', answer({ stdout: '{"responses":null,"errors":null}' }), 'no answer'],
-    ['no JSON', answer({ stdout: 'Bad Gateway' }), 'unexpected answer: Bad Gateway'],
-    ['nothing', answer({}), 'unexpected answer: '],
-    ['a failed request', answer({ exitCode: 28, stderr: 'curl: (28) timed out\n' }), 'curl: (28) timed out'],
-    ['a failed request without a word', answer({ exitCode: 7 }), 'the request ended with 7'],
-    ['no tool', { state: 'absent' }, 'neither curl nor wget is installed'],
-    ['no end', { state: 'unknown', reason: 'curl did not answer in time' }, 'curl did not answer in time'],
-  ])('takes %s for what it is', (_name, seen, expected) => {
-    expect(judgeDial(seen)).toBe(expected);
-  });
-});
+import { dialsAtOnce } from './dial.ts';
+import { probeNetwork, renderProbe } from './probe.ts';
 
 describe('renderProbe', () => {
   it('is a namespace, a service, and a pod on every node that needs no rights', () => {
@@ -61,8 +40,20 @@ describe('probeNetwork', () => {
   const nodes = ['cp1', 'w1', 'w2'];
   const namespace = 'installer-verify-0a1b2c3d';
 
-  function pods(count: number): string {
-    const items = nodes.slice(0, count).map((nodeName, index) => ({
+  const good = '0 {"responses":["x"]}';
+
+  /** The script that lets pods ask, by the URL of each question: its exit status and what it printed. */
+  function answerDials(host: FakeHost, answer: (url: string) => string): void {
+    host.on(/^\/bin\/sh -c n=0/, (argv) =>
+      argv
+        .slice(4)
+        .map((url, index) => `${index} ${answer(url)}\n`)
+        .join(''),
+    );
+  }
+
+  function pods(count: number, names: readonly string[] = nodes): string {
+    const items = names.slice(0, count).map((nodeName, index) => ({
       metadata: { name: `probe-${index}` },
       spec: { nodeName },
       status: { podIP: `10.244.${index}.9`, conditions: [{ type: 'Ready', status: 'True' }] },
@@ -81,7 +72,7 @@ describe('probeNetwork', () => {
     host.on(/ apply -f -$/, 'created');
     host.on(/ rollout status /, 'done');
     host.on(/ get pods /, pods(3));
-    host.on('curl', '{"responses":["x"]}');
+    answerDials(host, () => good);
     host.on(/ delete namespace installer-verify-0a1b2c3d /, () => ((deleted = true), ''));
     for (const [command, given] of commands) host.on(command, given);
     const [member] = testCluster({ hosts: { cp1: host } }).members;
@@ -99,10 +90,7 @@ describe('probeNetwork', () => {
   it('asks the addresses that it says', async () => {
     const asked: string[] = [];
     const { member, host } = memberThat();
-    host.on('curl', (argv) => {
-      asked.push(argv.at(-1) ?? '');
-      return '{"responses":["x"]}';
-    });
+    answerDials(host, (url) => (asked.push(url), good));
 
     await probeNetwork(member, nodes, 'agnhost', createTestContext());
 
@@ -116,21 +104,31 @@ describe('probeNetwork', () => {
 
   it('asks again where a question fails at first', async () => {
     let count = 0;
-    const { member } = memberThat();
-    (member.host as FakeHost).on(
-      'curl',
-      () => ((count += 1), count <= 2 ? { exitCode: 28, stderr: 'late' } : '{"responses":["x"]}'),
-    );
+    const { member, host } = memberThat();
+    answerDials(host, () => ((count += 1), count <= 2 ? '28 late' : good));
 
     expect(await probeNetwork(member, nodes, 'agnhost', createTestContext())).toEqual({ questions: 9 });
     expect(count).toBe(11);
   });
 
+  it('asks so many at once and no more, and what failed before what was not asked yet', async () => {
+    const many = Array.from({ length: 20 }, (_, index) => `n${index}`);
+    const rounds: number[] = [];
+    const { member, host } = memberThat([[/ get pods /, pods(20, many)]]);
+    host.on(/^\/bin\/sh -c n=0/, (argv) => {
+      const urls = argv.slice(4);
+      rounds.push(urls.length);
+      const isFirst = rounds.length === 1;
+      return urls.map((_, index) => `${index} ${isFirst && index < 2 ? '28 late' : good}\n`).join('');
+    });
+
+    expect(await probeNetwork(member, many, 'agnhost', createTestContext())).toEqual({ questions: 80 });
+    expect(rounds).toEqual([dialsAtOnce, 2 + 80 - dialsAtOnce]);
+  });
+
   it('fails with every question that has no answer when the time is over', async () => {
-    const { member, deleted } = memberThat();
-    (member.host as FakeHost).on('curl', (argv) =>
-      argv.at(-1)?.includes('host=10.244.1.9') === true ? '{"errors":["connection refused"]}' : '{"responses":["x"]}',
-    );
+    const { member, host, deleted } = memberThat();
+    answerDials(host, (url) => (url.includes('host=10.244.1.9') ? '0 {"errors":["connection refused"]}' : good));
 
     await expect(
       probeNetwork(member, nodes, 'agnhost', createTestContext(), { podsMs: 10, answersMs: 10 }),

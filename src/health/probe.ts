@@ -1,6 +1,4 @@
-import { isIPv6 } from 'node:net';
 import { stringify } from 'yaml';
-import * as z from 'zod';
 import { lockHolderName, tellLockWait } from '../engine/lock-wait.ts';
 import type { RunContext } from '../engine/phase.ts';
 import { pollUntil } from '../engine/poll.ts';
@@ -10,9 +8,9 @@ import type { Member } from '../kubernetes/cluster.ts';
 import { kubectlArgv, kubectlJson, kubectlQuery } from '../kubernetes/kubectl.ts';
 import { isReady, parseItems, podSchema } from '../kubernetes/objects.ts';
 import type { Action } from '../ops/action.ts';
-import { commandQuery, type CommandQuery, type CommandSeen, type Seen } from '../ops/query.ts';
+import { commandQuery } from '../ops/query.ts';
+import { agnhostPort, dialQuery, dialsAtOnce, judgeDials, type Dial } from './dial.ts';
 
-const port = 8080;
 /**
  * kube-proxy, flannel and the controllers watch the API server; after it was away, each of them tries again with pauses
  * that double up to 30 s and vary up to twofold (the reflector of client-go). A service that was made meanwhile refuses
@@ -27,9 +25,8 @@ interface ProbePod {
   readonly ip: string;
 }
 
-interface Question {
+interface Question extends Dial {
   readonly what: string;
-  readonly query: CommandQuery;
 }
 
 export interface ProbeResult {
@@ -66,8 +63,8 @@ export async function probeNetwork(
       },
     ]);
     const pods = await podsOnAll(host, nodes, namespace, limits.podsMs, context);
-    const questions = pods.flatMap((pod, index) => questionsOf(pod, index, pods, namespace, facts.tools.has('curl')));
-    await ask(host, questions, limits.answersMs, context);
+    const questions = pods.flatMap((pod, index) => questionsOf(pod, index, pods, namespace));
+    await ask({ host, facts }, questions, limits.answersMs, context);
     return { questions: questions.length };
   } finally {
     const remove = commandQuery(kubectlArgv(['delete', 'namespace', namespace, '--ignore-not-found', '--wait=false']), {
@@ -107,13 +104,7 @@ async function podsOnAll(
   return pods;
 }
 
-function questionsOf(
-  pod: ProbePod,
-  index: number,
-  pods: readonly ProbePod[],
-  namespace: string,
-  hasCurl: boolean,
-): Question[] {
+function questionsOf(pod: ProbePod, index: number, pods: readonly ProbePod[], namespace: string): Question[] {
   const peers = Array.from(
     { length: Math.min(peersAsked, pods.length - 1) },
     (_, step) => pods[(index + step + 1) % pods.length],
@@ -121,35 +112,26 @@ function questionsOf(
   return [
     {
       what: `name and service address from a pod on ${pod.node}`,
-      query: dial(pod.ip, `probe.${namespace}.svc.cluster.local`, 80, hasCurl),
+      from: pod.ip,
+      to: `probe.${namespace}.svc.cluster.local`,
+      toPort: 80,
     },
     ...peers.map((peer) => ({
       what: `pod on ${pod.node} to pod on ${peer.node}`,
-      query: dial(pod.ip, peer.ip, port, hasCurl),
+      from: pod.ip,
+      to: peer.ip,
+      toPort: agnhostPort,
     })),
   ];
 }
 
-/** agnhost netexec: asks the pod to fetch /hostname from another address, and answers `{"responses": […], "errors": […]}`. */
-function dial(from: string, to: string, toPort: number, hasCurl: boolean): CommandQuery {
-  const query = new URLSearchParams({
-    request: 'hostname',
-    protocol: 'http',
-    host: to,
-    port: String(toPort),
-    tries: '1',
-  });
-  const base = isIPv6(from) ? `[${from}]` : from;
-  const url = `http://${base}:${port}/dial?${query.toString()}`;
-  return commandQuery(hasCurl ? ['curl', '-gsS', '--max-time', '5', url] : ['wget', '-q', '-T', '5', '-O', '-', url], {
-    timeoutSeconds: 7,
-  });
-}
-
-const dialAnswer = z.looseObject({ responses: z.array(z.string()).nullish(), errors: z.array(z.string()).nullish() });
-
-/** A question that fails is asked again, and only that one. */
-async function ask(host: Host, questions: readonly Question[], timeoutMs: number, context: RunContext): Promise<void> {
+/** A question that fails is asked again, and only that one; nothing else is asked before it was answered. */
+async function ask(
+  { host, facts }: Pick<Member, 'host' | 'facts'>,
+  questions: readonly Question[],
+  timeoutMs: number,
+  context: RunContext,
+): Promise<void> {
   let open = questions;
   let failures: readonly string[] = [];
   await pollUntil({
@@ -159,36 +141,19 @@ async function ask(host: Host, questions: readonly Question[], timeoutMs: number
     intervalMs: 1000,
     context,
     async attempt() {
-      const seen = await host.observeOnce(
-        open.map(({ query }) => query),
-        { signal: context.signal },
-      );
-      const failed = open.flatMap((question) => {
-        const failure = judgeDial(seen(question.query));
-        return failure === undefined ? [] : [{ question, failure }];
-      });
-      open = failed.map(({ question }) => question);
-      failures = failed.map(({ question, failure }) => `${question.what}: ${failure}`);
+      do {
+        const round = open.slice(0, dialsAtOnce);
+        const query = dialQuery(round, facts.tools.has('curl'));
+        const reasons = judgeDials((await host.observeOnce([query], { signal: context.signal }))(query), round.length);
+        failures = round.flatMap(({ what }, index) =>
+          reasons[index] === undefined ? [] : [`${what}: ${reasons[index]}`],
+        );
+        open = [...round.filter((_, index) => reasons[index] !== undefined), ...open.slice(dialsAtOnce)];
+      } while (failures.length === 0 && open.length > 0);
       return failures[0];
     },
     failure: () => probeError(host, failures),
   });
-}
-
-export function judgeDial(seen: Seen<CommandSeen>): string | undefined {
-  if (seen.state !== 'present') return seen.state === 'absent' ? 'neither curl nor wget is installed' : seen.reason;
-  if (seen.value.exitCode !== 0) return seen.value.stderr.trim() || `the request ended with ${seen.value.exitCode}`;
-  const answer = dialAnswer.safeParse(parseJson(seen.value.stdout));
-  if (!answer.success) return `unexpected answer: ${seen.value.stdout.slice(0, 120)}`;
-  return (answer.data.responses ?? []).length > 0 ? undefined : (answer.data.errors ?? ['no answer']).join(', ');
-}
-
-function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
 }
 
 async function applyAll(host: Host, context: RunContext, actions: readonly Action[]): Promise<void> {
@@ -232,7 +197,7 @@ export function renderProbe(namespace: string, image: string): string {
       apiVersion: 'v1',
       kind: 'Service',
       metadata: { name: 'probe', namespace },
-      spec: { selector: labels, ports: [{ port: 80, targetPort: port }] },
+      spec: { selector: labels, ports: [{ port: 80, targetPort: agnhostPort }] },
     },
     {
       apiVersion: 'apps/v1',
@@ -251,9 +216,13 @@ export function renderProbe(namespace: string, image: string): string {
                 name: 'probe',
                 image,
                 imagePullPolicy: 'IfNotPresent',
-                args: ['netexec', `--http-port=${port}`, '--udp-port=-1'],
-                ports: [{ containerPort: port }],
-                readinessProbe: { httpGet: { path: '/hostname', port }, periodSeconds: 1, failureThreshold: 60 },
+                args: ['netexec', `--http-port=${agnhostPort}`, '--udp-port=-1'],
+                ports: [{ containerPort: agnhostPort }],
+                readinessProbe: {
+                  httpGet: { path: '/hostname', port: agnhostPort },
+                  periodSeconds: 1,
+                  failureThreshold: 60,
+                },
                 securityContext: {
                   allowPrivilegeEscalation: false,
                   runAsNonRoot: true,
