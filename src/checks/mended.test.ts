@@ -3,7 +3,7 @@ import { testCluster, testConfig } from '../../test/support/cluster.ts';
 import { findingsOf, type FindingsInput } from '../../test/support/findings.ts';
 import type { Facts } from '../hosts/facts.ts';
 import { runChecks, type Check, type Finding } from './check.ts';
-import { conflictingPackages } from './host/packages.ts';
+import { conflictingPackages, packagesInstallable } from './host/packages.ts';
 import { apparmorUos } from './host/security.ts';
 import { checks } from './index.ts';
 
@@ -128,6 +128,18 @@ describe('what the file asks prepare-hosts to mend', () => {
 
     expect(findingsOf(conflictingPackages, { facts: { w1: kylin }, spec })).toEqual([
       `w1 ${severity}: /usr/bin/runc (package docker-runc) of Kylin`,
+    ]);
+  });
+
+  it.each([
+    ['{ removePackages: [runc] }', 'info'],
+    ['{ packages: [jq], removePackages: [runc] }', 'info'],
+    ['{ packages: [jq], removePackages: [other] }', 'error'],
+  ])('is a removal that was cut off: %s', (text, severity) => {
+    const packageTrouble = ['dpkg was interrupted', 'half installed: runc'];
+
+    expect(findingsOf(packagesInstallable, { facts: { w1: { packageTrouble } }, spec: settings(text) })).toEqual([
+      `w1 ${severity}: dpkg was interrupted; half installed: runc`,
     ]);
   });
 

@@ -80,6 +80,7 @@ describe.skipIf(!canMakeHostRoot).each(shells)(
       files: tool(tools.files),
       editedConfig: tool(tools.edited),
       hold: tool('echo "$1" >>held'),
+      mend: tool('echo mended'),
     });
 
     async function run(script: string): Promise<{ exitCode: number | undefined; stdout: string }> {
@@ -168,6 +169,15 @@ describe.skipIf(!canMakeHostRoot).each(shells)(
       expect(text()).toBe(
         'order=1\nkind=removed-packages\nremoved=docker.io 26\nunit=docker.io docker.service disabled inactive\n',
       );
+    });
+
+    it('come back where a removal was cut off that had begun', async () => {
+      await remove(['runc']);
+      write('db', 'ii  base 1\nrH  runc 1.1+b\n');
+      expect((await entry('removed-packages'))?.packages).toEqual([{ ...runc, ...gone }]);
+
+      expect((await remove(['runc'])).exitCode).toBe(0);
+      expect(read('db')).toBe('ii  base 1\n');
     });
 
     it('have not to come back where they came by us, and did not come by us where they were there before', async () => {

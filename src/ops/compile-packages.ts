@@ -84,6 +84,7 @@ export function compilePackagesReturn(
   const oneByOne = each.map(({ exact, any }) => `${body(exact)} || ${body(any)} || :\n`).join('');
   return `${prelude(commands)}${removalPrelude(removal)}${putBack}printf '%s\\n' ${packages.map(({ name }) => quote(name)).join(' ')} >"$R/returning.new"
 fsync_path "$R/returning.new" && mv "$R/returning.new" "$R/returning" && fsync_path "$R" || exit 74
+${quoteArgv(removal.mend)} || :
 # What is known of the repositories may do.
 ${quoteArgv(refresh)} || :
 ${body(together)} || {

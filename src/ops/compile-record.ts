@@ -224,7 +224,7 @@ ${recordPrelude}${packagesPrelude(query.packages)}for d in "$B"/*; do
         o=$(${quoteArgv(query.packages.tryRemoval)} $a 2>&1) || printf '%s\\n' "$o" | sed 's/^/objection=/'
       fi ;;
     ${removedPackagesEntryId})
-      a=$(packages_now) || exit 1
+      a=$(packages_whole) || exit 1
       removed_names | packages_among "$a" | sed 's/^/there=/'
       if [ -f "$d/returning" ]; then sed 's/^/returning=/' "$d/returning"; fi ;;
   esac

@@ -9,7 +9,9 @@ import { removedPackagesEntryId, type PackagesCommands } from './record.ts';
 export function packagesPrelude(commands: PackagesCommands): string {
   return `D=${hostPaths.before}/packages
 R=${hostPaths.before}/${removedPackagesEntryId}
-packages_now() { ${quoteArgv(commands.list)} | sed -n 's/^[hi]i *//p' | sort -u; }
+# Those of an act that was cut off, too; what is left of a removal is configuration alone.
+packages_now() { ${quoteArgv(commands.list)} | sed -n -e '/^.[nc]/d' -e 's/^[^ ][^ ]*  *//p' | sort -u; }
+packages_whole() { ${quoteArgv(commands.list)} | sed -n 's/^[hi]i *//p' | sort -u; }
 # $1 names, a line each: passes on what of its input is among them
 packages_among() {
   while read -r n; do case "

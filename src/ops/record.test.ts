@@ -356,7 +356,7 @@ describe.skipIf(!canMakeHostRoot).each(shells)(
         { id: 'packages', order: 1, kind: 'packages', added: ['libx', 'socat'], objections: ['a needs libx socat'] },
       ]);
       // Cut off: what it brought is seen by the difference that nobody drew.
-      await install(`printf 'ii  base\\nii  socat\\nii  ipset\\n' >'${list}'\nkill -KILL $$\n`);
+      await install(`printf 'ii  base\\npi  socat\\niU  ipset\\n' >'${list}'\nkill -KILL $$\n`);
       expect(await entries({ ...packages, tryRemoval: ['true'] })).toEqual([
         { id: 'packages', order: 1, kind: 'packages', added: ['ipset', 'socat'], objections: [] },
       ]);

@@ -129,6 +129,8 @@ export interface RemovalCommands {
   readonly editedConfig: readonly string[];
   /** Holds packages at their versions. */
   readonly hold: readonly string[];
+  /** Brings an act of the package manager that was cut off to its end, where it does nothing else before; takes no names. */
+  readonly mend: readonly string[];
 }
 
 export const packagesEntryId = 'packages';

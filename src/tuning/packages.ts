@@ -60,13 +60,21 @@ export const removedPackages: Tuning = {
     const { facts } = member;
     const names = settingsOf(cluster).removePackages;
     const gone = new Set([...facts.toolPackages].flatMap(([tool, name]) => (names.includes(name) ? [tool] : [])));
-    if (gone.size === 0) return [];
+    const packageTrouble = withoutHalfRemoved(facts.packageTrouble, names);
+    if (gone.size === 0 && packageTrouble.length === facts.packageTrouble.length) return [];
     const toolPaths = new Map([...facts.toolPaths].filter(([tool]) => !gone.has(tool)));
     const more = gone.has('containerd') ? { containerd: undefined } : {};
     const tools = new Set([...facts.tools].filter((tool) => !gone.has(tool)));
-    return [{ setting: 'removePackages', facts: { toolPaths, tools, ...more } }];
+    return [{ setting: 'removePackages', facts: { toolPaths, tools, packageTrouble, ...more } }];
   },
 };
+
+/** A removal that was cut off is made anew, and dpkg goes on where it was. */
+function withoutHalfRemoved(trouble: readonly string[], names: readonly string[]): string[] {
+  const half = names.map((name) => `half installed: ${name}`);
+  if (!trouble.some((line) => half.includes(line))) return [...trouble];
+  return trouble.filter((line) => !half.includes(line) && line !== 'dpkg was interrupted');
+}
 
 export const packages: Tuning = {
   id: 'packages',

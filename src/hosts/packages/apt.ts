@@ -27,6 +27,12 @@ export const apt: PackageManager = {
     // dpkg leaves it where it is.
     editedConfig: ['true'],
     hold: ['apt-mark', 'hold'],
+    // As apt-get asks for.
+    mend: [
+      '/bin/sh',
+      '-c',
+      "ls /var/lib/dpkg/updates 2>/dev/null | grep -q '^[0-9]' || exit 0; exec dpkg --force-confdef --force-confold --configure -a",
+    ],
   },
   findInstalled: (names) => ['dpkg-query', '-W', '-f', '${db:Status-Abbrev} ${Package}\\n', ...names],
   refresh: ['apt-get', ...options, 'update'],

@@ -28,6 +28,7 @@ export const rpmRemoval: RemovalCommands = {
   ],
   // Holds of dnf and zypper stand in files of theirs, which nobody touches.
   hold: ['true'],
+  mend: ['true'],
 };
 
 /** Names with a status before them, as dpkg prints them; by what a package provides, so that `iptables` is found in iptables-nft. */
