@@ -102,6 +102,29 @@ suite.skipIf(unavailable !== undefined)(title, { timeout: 300_000 }, () => {
     expect(await stateOf()).toEqual(stateBefore);
   });
 
+  test('packages that the file names are removed, and come back in the version that was there', async () => {
+    await must(suse, 'zypper --non-interactive --quiet install --no-recommends psmisc');
+    await must(centos, 'yum -q -y install psmisc');
+    const before = await stateOf();
+    const removing = await writeVariant(lab, 'removing', (config) => {
+      (config['spec'] as Record<string, unknown>)['hostSettings'] = { removePackages: ['psmisc'] };
+    });
+    const act = (command: string): Promise<InstallerResult> =>
+      startInstaller(binary, [command, '-c', removing], { stateDir: lab.dir }).done;
+
+    const removed = await act('prepare');
+
+    expect(describe(removed)).toBe('exit 0, ok');
+    for (const name of ['rpm1', 'rpm2'])
+      expect(planned(removed)).toContain(`${name} prepare-hosts: remove packages psmisc`);
+    for (const host of lab.hosts) expect((await host.exec('rpm -q psmisc')).exitCode).toBe(1);
+    const restored = await act('restore-host');
+    expect(describe(restored)).toBe('exit 0, ok');
+    expect(restored.of('log').filter(({ level }) => level === 'warning')).toEqual([]);
+    expect(await stateOf()).toEqual(before);
+    for (const host of lab.hosts) await must(host, 'rpm -e psmisc');
+  });
+
   test('packages that something else needs by now stay, with why', async () => {
     expect(describe(await run('prepare'))).toBe('exit 0, ok');
     await must(suse, 'zypper --non-interactive --quiet install --no-recommends keepalived');

@@ -143,7 +143,7 @@ suite.skipIf(unavailable !== undefined)(title, { timeout: 300_000 }, () => {
     await must(
       host,
       `set -e
-printf '[removals]\\nname=removals\\nbaseurl=file:///srv/removals\\ngpgcheck=0\\n' >/etc/yum.repos.d/removals.repo
+printf '[removals]\\nname=removals\\nbaseurl=file:///srv/removals\\ngpgcheck=0\\nexcludepkgs=successor\\n' >/etc/yum.repos.d/removals.repo
 dnf -q -y install chrony own own-app
 echo '# mine' >>/etc/chrony.conf
 chmod 640 /etc/chrony.conf
@@ -151,7 +151,7 @@ systemctl --quiet enable chronyd`,
     );
     const asking = (...removePackages: string[]): Promise<string> =>
       writeVariant(lab, `remove-${removePackages.join('-')}`, (file) => {
-        (file['spec'] as Record<string, unknown>)['hostSettings'] = { removePackages, installTools: 'none' };
+        (file['spec'] as Record<string, unknown>)['hostSettings'] = { removePackages };
       });
     const before = await snapshotAll([host]);
     const state = await stateOf();
@@ -167,8 +167,7 @@ systemctl --quiet enable chronyd`,
     ]);
     await expectBefore();
 
-    // By its own name alone: successor provides own, and is not there.
-    const config = await asking('own', 'own-app', 'chrony', 'successor');
+    const config = await asking('own', 'own-app', 'chrony', 'not-there');
     const removed = await run('prepare', '-c', config);
     expect(describe(removed)).toBe('exit 0, ok');
     expect(planned(removed)).toContain('rpm1 prepare-hosts: remove packages own, own-app, chrony');
