@@ -257,9 +257,13 @@ describe.skipIf(!canMakeHostRoot).each(shells)(
       await back([docker], ['true'], ['sh', '-c', 'kill -KILL $PPID']);
 
       expect((await entry('removed-packages'))?.packages).toEqual([{ ...docker, isThere: true, isReturning: true }]);
-      expect((await back([docker])).exitCode).toBe(0);
+      // The next removal ends it.
+      await remove(['runc']);
+      expect((await entry('removed-packages'))?.packages[0]).toMatchObject({ name: 'docker.io', isReturning: false });
+      await back([docker], ['true'], ['sh', '-c', 'kill -KILL $PPID']);
+      expect((await back([runc, docker])).exitCode).toBe(0);
       expect([read('db'), read('units')]).toEqual([
-        'ii  base 1\nii  runc 1.1+b\nii  docker.io 20\n',
+        'ii  base 1\nii  docker.io 20\nii  runc 1.1+b\n',
         'docker.service enabled active\n',
       ]);
     });

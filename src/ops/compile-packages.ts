@@ -69,6 +69,7 @@ keep_removed() {
   fsync_path "$R/entry.new" && mv "$R/entry.new" "$R/entry" && fsync_path "$R" || exit 74
 }
 ${quoteArgv([...commands.tryRemoval, ...names])} || { echo 'nothing was removed: something else needs it'; exit 65; }
+rm -f "$R/returning"
 ${names.map((name) => `keep_removed ${quote(name)} || exit 74\n`).join('')}${body}`;
 }
 
@@ -81,12 +82,15 @@ export function compilePackagesReturn(
   together: readonly (readonly string[])[],
 ): string {
   const body = (list: readonly (readonly string[])[]): string => `{ ${list.map(quoteArgv).join(' && ')}; }`;
-  const oneByOne = each.map(({ exact, any }) => `${body(exact)} || ${body(any)} || :\n`).join('');
+  // Of one alone it is known by then that its old version does not come.
+  const oneByOne = each
+    .map(({ exact, any }) => `${packages.length === 1 ? '' : `${body(exact)} || `}${body(any)} || :\n`)
+    .join('');
   return `${prelude(commands)}${removalPrelude(removal)}${putBack}printf '%s\\n' ${packages.map(({ name }) => quote(name)).join(' ')} >"$R/returning.new"
 fsync_path "$R/returning.new" && mv "$R/returning.new" "$R/returning" && fsync_path "$R" || exit 74
 ${quoteArgv(removal.mend)} || :
-# What is known of the repositories may do.
-${quoteArgv(refresh)} || :
+# What is known of the repositories may do, and one that does not answer is not waited for until the deadline.
+timeout -k 5 240 ${quoteArgv(refresh)} || :
 ${body(together)} || {
 ${oneByOne}}
 rc=0

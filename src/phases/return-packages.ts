@@ -11,7 +11,7 @@ export const returnPackages: HostPhase<Cluster> = {
   scope: 'host',
   id: 'return-packages',
   title: 'Put removed packages back',
-  timeoutSeconds: 1200,
+  timeoutSeconds: 1800,
   hosts: (cluster) => hostsOf(cluster.members),
   steps(host, cluster) {
     const manager = packageManagerOf(memberOf(cluster, host));

@@ -119,7 +119,7 @@ function returnAction(manager: PackageManager, packages: readonly RemovedPackage
     kind: 'long',
     unit: returnUnit,
     commands: install(exact),
-    timeoutSeconds: 900,
+    timeoutSeconds: 1500,
     env: manager.env,
     returnsPackages: {
       packages: packages.map(({ name, version }) => ({ name, version })),
