@@ -5,6 +5,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { Phase } from '../src/engine/phase.ts';
 import { runWorkflow, type RunResult } from '../src/engine/runner.ts';
 import { InstallerError } from '../src/errors.ts';
+import type { Facts } from '../src/hosts/facts.ts';
 import type { Cluster } from '../src/kubernetes/cluster.ts';
 import { configureComponents } from '../src/phases/configure-components.ts';
 import { completeImages, distributeImages, pullInitImages } from '../src/phases/distribute-images.ts';
@@ -17,6 +18,7 @@ import { labelNodes } from '../src/phases/label-nodes.ts';
 import { prepareHosts } from '../src/phases/prepare-hosts.ts';
 import { resetControlPlanes, resetWorkers } from '../src/phases/reset-hosts.ts';
 import { restoreHosts } from '../src/phases/restore-hosts.ts';
+import { returnPackages } from '../src/phases/return-packages.ts';
 import { writeKubeconfig } from '../src/phases/write-kubeconfig.ts';
 import { testCluster, testConfig } from './support/cluster.ts';
 import { createFakeCluster, type FakeCluster } from './support/fake-cluster.ts';
@@ -32,10 +34,13 @@ let folder: string;
 let fake: FakeCluster;
 /** Spec of the cluster file beside its hosts. */
 let spec: string;
+/** Of every host before ours is laid over it. */
+let found: Partial<Facts>;
 
 beforeEach(() => {
   folder = mkdtempSync(join(tmpdir(), 'installer-lifecycle-'));
   spec = '';
+  found = {};
   fake = createFakeCluster(['cp1', 'w1', 'w2'], testCluster().versions?.images.pause ?? '');
 });
 
@@ -51,6 +56,7 @@ function seenAnew(): Cluster {
     Object.values(fake.hosts).map(({ name, files, artifacts }) => [
       name,
       {
+        ...found,
         ...(files.has('/var/lib/installer/cluster.json') ? { identity } : {}),
         ...(artifacts.has('containerd')
           ? { containerd: { version: '2.1.4', path: '/usr/local/bin/containerd', isOurs: true } }
@@ -101,7 +107,7 @@ function create(context = createTestContext()): Promise<RunResult> {
 }
 
 function reset(context = createTestContext()): Promise<RunResult> {
-  return run([resetWorkers, resetControlPlanes, restoreHosts], context);
+  return run([resetWorkers, resetControlPlanes, restoreHosts, returnPackages], context);
 }
 
 /** Everything on the hosts and in the cluster, for a comparison. */
@@ -254,6 +260,44 @@ describe('the phases of reset', () => {
       expect([...host.artifacts]).toEqual([]);
     }
     expect(await reset()).toMatchObject({ status: 'ok', changes: 0 });
+  });
+
+  it('bring a containerd back that was removed for the one of the cluster', async () => {
+    spec = '  hostSettings: { removePackages: [containerd] }\n';
+    const path = '/usr/bin/containerd';
+    found = {
+      tools: new Set([
+        'apt-get',
+        'containerd',
+        'tar',
+        'ip',
+        'iptables',
+        'modprobe',
+        'sysctl',
+        'xargs',
+        'diff',
+        'ss',
+        'curl',
+      ]),
+      toolPackages: new Map([['containerd', 'containerd']]),
+      containerd: { version: '2.0.5', path, isOurs: false },
+    };
+    for (const host of Object.values(fake.hosts)) {
+      const { packages } = host;
+      packages.add('containerd');
+      host.on('/bin/sh -c f=$(dpkg-query', () => (packages.has('containerd') ? 'there=containerd 1\n' : ''));
+      host.on('dpkg --remove containerd', () => (packages.delete('containerd'), ''));
+      host.on('apt-get', () => (packages.add('containerd'), ''));
+    }
+
+    expect(await create()).toMatchObject({ status: 'ok', errors: [] });
+    for (const { packages, artifacts } of Object.values(fake.hosts))
+      expect([packages.has('containerd'), artifacts.has('containerd')]).toEqual([false, true]);
+    expect(await create()).toMatchObject({ changes: 0 });
+    expect(await reset()).toMatchObject({ status: 'ok', errors: [] });
+
+    for (const { packages, artifacts, record } of Object.values(fake.hosts))
+      expect([packages.has('containerd'), artifacts.has('containerd'), record.ids()]).toEqual([true, false, []]);
   });
 
   it('touch nothing on hosts that are in no cluster', async () => {

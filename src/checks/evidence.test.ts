@@ -63,6 +63,7 @@ const sickCommands: Readonly<Record<string, CommandAnswer>> = {
   '/bin/sh -c if command -v apt-get': 'E: Malformed entry 1 in list file /etc/apt/sources.list (Component)\n',
   '/bin/sh -c set --': '/etc/sysctl.d/zzz-site.conf:net.ipv4.ip_forward = 0\n',
   '/bin/sh -c for t in': '/opt/containerd\n/usr/bin/docker\n/usr/bin/unattended-upgrade\n',
+  '/bin/sh -c programs=': 'docker-ce /usr/bin/docker\n',
   '/bin/sh -c ulimit -c': 'unlimited\n',
   '/bin/sh -c df -P': '/var/lib ftype=0\n',
   '/bin/sh -c d=systemd': 'generated dev-zram0.swap\n',

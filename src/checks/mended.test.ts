@@ -3,6 +3,7 @@ import { testCluster, testConfig } from '../../test/support/cluster.ts';
 import { findingsOf, type FindingsInput } from '../../test/support/findings.ts';
 import type { Facts } from '../hosts/facts.ts';
 import { runChecks, type Check, type Finding } from './check.ts';
+import { conflictingPackages, packagesInstallable } from './host/packages.ts';
 import { apparmorUos } from './host/security.ts';
 import { checks } from './index.ts';
 
@@ -16,6 +17,11 @@ const settings = (text: string): string => `  hostSettings: ${text}\n`;
 const firstLook = 1_900_000_000_000;
 const zone = (name: string): Partial<Facts> => ({ timeZone: { name, offset: '+0000' } });
 
+const kylin = {
+  os: { id: 'kylin', idLike: [], versionId: 'V10', prettyName: 'Kylin' },
+  toolPaths: new Map([['runc', '/usr/bin/runc']]),
+  toolPackages: new Map([['runc', 'docker-runc']]),
+};
 const uos = { id: 'uos', idLike: [], versionId: '24.04', prettyName: 'UOS' };
 
 /** Name, facts of w1, what the file says, and the finding without and with it; the last is the field that is named. */
@@ -111,6 +117,30 @@ describe('what the file asks prepare-hosts to mend', () => {
     expect(on(7, disable)).toEqual(['w1 info: enabled, 7 profiles loaded']);
     expect(on(0, disable)).toEqual([]);
     expect(on(undefined, disable)).toEqual(['w1 info: enabled']);
+  });
+
+  it.each([
+    ['', 'error'],
+    ['{ removePackages: [runc] }', 'error'],
+    ['{ removePackages: [docker-runc] }', 'info'],
+  ])('is a package in the way that the file names: %j', (text, severity) => {
+    const spec = text === '' ? '' : settings(text);
+
+    expect(findingsOf(conflictingPackages, { facts: { w1: kylin }, spec })).toEqual([
+      `w1 ${severity}: /usr/bin/runc (package docker-runc) of Kylin`,
+    ]);
+  });
+
+  it.each([
+    ['{ removePackages: [runc] }', 'info'],
+    ['{ packages: [jq], removePackages: [runc] }', 'info'],
+    ['{ packages: [jq], removePackages: [other] }', 'error'],
+  ])('is a removal that was cut off: %s', (text, severity) => {
+    const packageTrouble = ['dpkg was interrupted', 'half installed: runc'];
+
+    expect(findingsOf(packagesInstallable, { facts: { w1: { packageTrouble } }, spec: settings(text) })).toEqual([
+      `w1 ${severity}: dpkg was interrupted; half installed: runc`,
+    ]);
   });
 
   it('has other servers where those that were given did not help', () => {

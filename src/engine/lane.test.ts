@@ -13,6 +13,7 @@ import {
   type State,
 } from '../../test/support/small-workflow.ts';
 import { InstallerError } from '../errors.ts';
+import type { ApplyResult } from '../hosts/host.ts';
 import { unitGoneStatus } from '../ops/action.ts';
 import { fileQuery } from '../ops/query.ts';
 import type { HostPhase } from './phase.ts';
@@ -294,6 +295,17 @@ describe('a run that waits for what an earlier run began', () => {
 
     expect(result).toMatchObject({ status: 'ok', errors: [] });
     expect(first?.done).toEqual(['write /labelled (644)']);
+  });
+});
+
+describe('what an action has to say', () => {
+  it('is a warning of its host', async () => {
+    const state = hosts('n1');
+    state[0]?.faults.push((_, perform) => ({ ...perform(), notes: ['another version'] }) as ApplyResult);
+    const context = createTestContext();
+
+    expect(await run([hostPhase('a')], state, context)).toMatchObject({ status: 'ok', changes: 1 });
+    expect(context.of('log')).toMatchObject([{ level: 'warning', host: 'n1', message: 'another version' }]);
   });
 });
 

@@ -191,6 +191,8 @@ async function applyPlan(
       host.forget();
       return 'stale';
     }
+    for (const message of result.notes ?? [])
+      context.emitter.emit({ type: 'log', level: 'warning', host: host.name, message });
     emitApplied(input, phase.id, plan, new Map(actions.map((action, index) => [action, result.actionMs[index] ?? 0])));
   } catch (error) {
     if (grace.signal.aborted) throw interruptedWhileError(host, phase.id, plan);

@@ -67,6 +67,7 @@ const shown = {
   missingFeatures: (text) => (text.match(everything) ?? []).map((feature) => `no ${feature}`),
   sysctlFiles: everything,
   packageTrouble: everything,
+  toolPackages: everything,
 } as const satisfies Partial<Record<keyof typeof factQueries, RegExp | ((text: string) => string[])>>;
 
 export type FactSource = keyof typeof shown;
@@ -106,6 +107,7 @@ const names: Partial<Record<FactSource, string>> = {
   apparmorProfiles: '/sys/kernel/security/apparmor/profiles',
   sysctlFiles: '/etc/sysctl.conf, sysctl.d of /etc, /run, /usr/local/lib, /usr/lib',
   packageTrouble: 'dpkg --audit, apt-get --print-uris update, rpm -q',
+  toolPackages: 'dpkg-query -S, rpm -qf',
 };
 
 /** `/proc/swaps`, `ss -Hlntup`. */

@@ -61,6 +61,17 @@ apt-get --print-uris -o Debug::NoLocking=1 update 2>&1 >/dev/null | grep '^E: .*
 elif command -v rpm >/dev/null; then rpm -q rpm 2>&1 | grep -i '^error' | head -n 5
 fi; exit 0`;
 
+/** `PACKAGE PATH` of container programs that a package brought; those that the installer laid down are no package's. */
+const toolPackages = `programs='docker containerd runc'
+for t in $programs; do
+[ ! -d ${hostPaths.artifacts}/$t ] && p=$(command -v $t) || continue
+for f in "$p" "$(readlink -f "$p")"; do
+n=$(dpkg-query -S "$f" "\${f#/usr}" 2>/dev/null | sed -n 's/^\\([^ :,]*\\)[^ ]*: .*/\\1/p' | head -n 1)
+[ -n "$n" ] || n=$(rpm -qf --qf '%{NAME}\\n' "$f" 2>/dev/null) || n=
+[ -z "$n" ] || { echo "$n $p"; break; }
+done
+done; exit 0`;
+
 /** Lines with UseDNS, and `unreadable PATH` for what the account may not read. */
 const useDns = `conf=/etc/ssh/sshd_config
 for f in $conf $conf.d $conf.d/*.conf; do [ ! -e "$f" ] || [ -r "$f" ] || echo "unreadable $f"; done
@@ -141,6 +152,7 @@ export const factQueries = {
   sysctlFiles: sysctlFilesQuery,
   ownTimeServers: ownTimeServersQuery,
   packageTrouble: commandQuery(['/bin/sh', '-c', packageTrouble]),
+  toolPackages: commandQuery(['/bin/sh', '-c', toolPackages]),
   // Last: with the first one it tells how much of the round trip was the way there and back.
   clockAtEnd: commandQuery(['date', '-u', '+%s%3N']),
 } as const satisfies Record<string, Query>;

@@ -61,6 +61,7 @@ it('guesses nothing where nothing answers', async () => {
     ruleService: undefined,
     sysctlFiles: '',
     packageTrouble: [],
+    toolPackages: new Map(),
     automaticUpgrades: undefined,
     moduleTrees: [],
     hasLoadedModules: false,

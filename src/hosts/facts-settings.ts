@@ -59,6 +59,8 @@ export interface SettingsFacts {
   readonly sysctlFiles: string;
   /** What the package manager finds wrong with itself. */
   readonly packageTrouble: readonly string[];
+  /** Of docker, containerd and runc, those that a package of the host brought, with its name. */
+  readonly toolPackages: ReadonlyMap<string, string>;
   /** What installs upgrades by itself. */
   readonly automaticUpgrades: string | undefined;
   /** Kernel releases with a folder of modules. */
@@ -111,6 +113,7 @@ export function parseSettings(seen: Answers): SettingsFacts {
     ruleService: ['nftables.service', 'iptables.service'].find((unit) => units.has(unit)),
     sysctlFiles: commandText(seen(q.sysctlFiles)),
     packageTrouble: linesOf(commandText(seen(q.packageTrouble))),
+    toolPackages: parseToolPackages(commandText(seen(q.toolPackages))),
     automaticUpgrades: automaticUpgradesOf(units, {
       apt: commandText(seen(q.aptUpgrades)),
       hasUnattendedUpgrade: commandText(seen(q.tools)).includes('/unattended-upgrade'),
@@ -233,6 +236,16 @@ function automaticUpgradesOf(
   const dnf = ['dnf-automatic.timer', 'dnf5-automatic.timer'].find((unit) => units.has(unit));
   if (dnf !== undefined && appliesUpdates) return dnf;
   return ['yum-cron.service', 'transactional-update.timer', 'packagekit.service'].find((unit) => units.has(unit));
+}
+
+/** Lines `PACKAGE PATH`. */
+function parseToolPackages(text: string): Map<string, string> {
+  return new Map(
+    linesOf(text).flatMap((line): [string, string][] => {
+      const [, name, tool] = /^(\S+) \/(?:\S*\/)?([^/\s]+)$/.exec(line) ?? [];
+      return name === undefined || tool === undefined ? [] : [[tool, name]];
+    }),
+  );
 }
 
 /** Lines of /proc/self/mounts; of several mounts on one path the last is in force. */

@@ -90,6 +90,7 @@ function host(
     '/bin/sh -c ours=': '',
     '/bin/sh -c p=/sys': '',
     '/bin/sh -c if command -v apt-get': 'dpkg was interrupted\n',
+    '/bin/sh -c programs=': 'runc /usr/sbin/runc\n',
     '/bin/sh -c set --': '/etc/sysctl.conf:vm.swappiness=10\n',
   };
   for (const [command, answer] of Object.entries({ ...usual, ...commands })) made.on(command, answer);
@@ -153,6 +154,7 @@ describe('parseFacts', () => {
       ruleService: undefined,
       sysctlFiles: '/etc/sysctl.conf:vm.swappiness=10\n',
       packageTrouble: ['dpkg was interrupted'],
+      toolPackages: new Map([['runc', 'runc']]),
       automaticUpgrades: undefined,
       moduleTrees: ['6.8.0-40-generic'],
       hasLoadedModules: true,

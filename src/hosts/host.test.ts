@@ -110,6 +110,17 @@ describe.skipIf(!canMakeHostRoot).each(shells)('a host under $name (needs root a
     expect(result.actionMs[1]).toBeGreaterThan(result.actionMs[0] ?? Infinity);
   });
 
+  it('tells what an action has to say to a person', async () => {
+    await host.observe([generation]);
+    const say: Action = {
+      kind: 'run',
+      argv: ['printf', 'a\\ninstaller: one\\nan installer: no\\n'],
+      timeoutSeconds: 5,
+    };
+
+    expect(await host.apply(input([writes('a'), say]))).toMatchObject({ status: 'applied', notes: ['one'] });
+  });
+
   it('refuses a plan that another run has overtaken, and applies the next one', async () => {
     const other = createHost('n1', transport);
     await host.observe([generation]);

@@ -32,8 +32,8 @@ export interface ApplyInput {
 }
 
 export type ApplyResult =
-  /** How long each action took, in milliseconds. */
-  | { readonly status: 'applied'; readonly actionMs: readonly number[] }
+  /** How long each action took, in milliseconds, and what they had to say to a person. */
+  | { readonly status: 'applied'; readonly actionMs: readonly number[]; readonly notes?: readonly string[] }
   /** Somebody else changed the host since it was looked at; nothing was done. */
   | { readonly status: 'stale' }
   | { readonly status: 'failed'; readonly failed: FailedAction };
@@ -152,7 +152,12 @@ export function createHost(
     if (failed !== undefined) return { status: 'failed', failed };
     if (!output.complete) throw scriptDidNotRun(name, result);
     learn(output, look);
-    return { status: 'applied', actionMs: actions.map((_, index) => output.actions.get(index)?.durationMs ?? 0) };
+    const frames = actions.map((_, index) => output.actions.get(index));
+    return {
+      status: 'applied',
+      actionMs: frames.map((frame) => frame?.durationMs ?? 0),
+      notes: frames.flatMap((frame) => notesIn(frame?.stdout ?? '')),
+    };
   }
 
   return {
@@ -191,6 +196,11 @@ function findFailure(actions: readonly Action[], output: ScriptOutput): FailedAc
     return { index, exitCode: frame.exitCode, output: endOf(frame) };
   }
   return undefined;
+}
+
+/** Lines that begin with `installer: `. */
+function notesIn(text: string): string[] {
+  return [...text.matchAll(/^installer: (.*)$/gm)].map(([, note = '']) => note);
 }
 
 /** The last lines of both streams, as many as help and no more. */

@@ -1,4 +1,4 @@
-import type { PackagesCommands, UnitState } from './record.ts';
+import type { PackagesCommands, RemovalCommands, RemovedPackage, UnitState } from './record.ts';
 
 /**
  * What a step does to a host. Actions are data; ops/compile.ts turns a list of them into one script. Text may hold
@@ -172,6 +172,28 @@ export interface LongAction {
   readonly wait?: boolean;
   /** It installs packages: those that come by it are kept in the record (ops/record). */
   readonly recordPackages?: PackagesCommands;
+  /** It removes packages: what they were like is kept in the record before, and nothing is done where something needs them. */
+  readonly removesPackages?: PackagesRemoval;
+  /** It puts back what was removed, `commands` in the versions that were there; it fails where one does not come. */
+  readonly returnsPackages?: PackagesReturn;
+}
+
+export interface PackagesRemoval {
+  readonly names: readonly string[];
+  readonly commands: PackagesCommands;
+  readonly removal: RemovalCommands;
+}
+
+export interface PackagesReturn {
+  readonly packages: readonly RemovedPackage[];
+  readonly commands: PackagesCommands;
+  readonly removal: RemovalCommands;
+  readonly refresh: readonly string[];
+  /** Where they do not come together: commands for each in its old version, and in whichever is to be had. */
+  readonly each: readonly {
+    readonly exact: readonly (readonly string[])[];
+    readonly any: readonly (readonly string[])[];
+  }[];
 }
 
 /** Exit status of a long action whose unit went away while it was waited for: somebody else took its result. */

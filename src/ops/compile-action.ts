@@ -13,14 +13,8 @@ import { hostPaths } from './host-paths.ts';
 import { fillSecrets, hasPlaceholder, type Secrets } from './secrets.ts';
 import { InternalError } from '../errors.ts';
 import { statFormat } from './compile-query.ts';
-import {
-  compileForget,
-  compileRecord,
-  compileRecordedInstall,
-  compileRestoreFile,
-  recordFile,
-  recordValue,
-} from './compile-record.ts';
+import { compileForget, compileRecord, compileRestoreFile, recordFile, recordValue } from './compile-record.ts';
+import { compilePackagesReturn, compileRecordedInstall, compileRecordedRemoval } from './compile-packages.ts';
 import { compileClear, compileClearEmpty, compileUnmount } from './trees.ts';
 
 /** The sh commands of one action, for a subshell under `set -e`. Secrets are filled into contents, input and environment only. */
@@ -248,12 +242,19 @@ function compileLong(action: LongAction): string {
   for (const argv of action.commands) refuseSecretInArgv(argv);
   const base = `${hostPaths.run}/${action.unit}`;
   const env = Object.entries(action.env ?? {}).map(([name, value]) => `export ${name}=${quoteText(value)}\n`);
-  const body = renderLongBody(action);
-  const commands = action.recordPackages === undefined ? body : compileRecordedInstall(action.recordPackages, body);
-  const script = `umask 022\nexec </dev/null >${base}.log 2>&1\n${env.join('')}${commands}`;
+  const script = `umask 022\nexec </dev/null >${base}.log 2>&1\n${env.join('')}${compilePackages(action)}`;
   if (action.attachOnly === true) return `long_wait ${quote(action.unit)}`;
   const start = `if long_start ${quote(action.unit)} ${action.timeoutSeconds} ${quoteText(script)}; then :; else exit $?; fi`;
   return action.wait === false ? start : `${start}\nlong_wait ${quote(action.unit)}`;
+}
+
+/** The commands, with what has to be kept of packages. */
+function compilePackages(action: LongAction): string {
+  const { recordPackages, removesPackages, returnsPackages } = action;
+  if (returnsPackages !== undefined) return compilePackagesReturn(returnsPackages, action.commands);
+  const body = renderLongBody(action);
+  if (removesPackages !== undefined) return compileRecordedRemoval(removesPackages, body);
+  return recordPackages === undefined ? body : compileRecordedInstall(recordPackages, body);
 }
 
 /**

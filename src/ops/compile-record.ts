@@ -1,14 +1,15 @@
 import { quote, quoteArgv } from '../lib/quote.ts';
 import type { Action, RecordAction, RecordedFile } from './action.ts';
 import { hostPaths } from './host-paths.ts';
+import { packagesPrelude } from './packages-prelude.ts';
 import {
   fileEntryId,
   foldersEntryId,
   moduleEntryId,
+  removedPackagesEntryId,
   swapEntryId,
   unitEntryId,
   valueEntryId,
-  type PackagesCommands,
 } from './record.ts';
 import type { RecordQuery } from './query.ts';
 import { absentStatus } from './status.ts';
@@ -125,34 +126,6 @@ before_wrote() {
 }
 `;
 
-/** Helpers that list packages, with the command that does. */
-export function packagesPrelude(commands: PackagesCommands): string {
-  return `D=${hostPaths.before}/packages
-packages_now() { ${quoteArgv(commands.list)} | sed -n 's/^[hi]i *//p' | sort -u; }
-packages_added() {
-  [ ! -f "$D/pending" ] || packages_now | comm -13 "$D/pending" -
-  cat "$D/added" 2>/dev/null || :
-}
-`;
-}
-
-/**
- * Commands of a unit that installs packages, with what came by them kept. The list of what was there is on the disk before
- * anything is installed; where the unit is cut off, the next one, or the look before a removal, draws the difference.
- */
-export function compileRecordedInstall(commands: PackagesCommands, body: string): string {
-  return `fsync_path() { sync "$1" 2>/dev/null || sync; }
-${recordPrelude}${packagesPrelude(commands)}packages_settle() {
-  [ -f "$D/pending" ] || return 0
-  packages_added | sort -u >"$D/added.new" && fsync_path "$D/added.new" && mv "$D/added.new" "$D/added" && rm -f "$D/pending"
-}
-[ -f "$D/entry" ] || { before_begin packages packages; before_end packages; }
-packages_settle || exit 74
-packages_now >"$D/pending.new" && fsync_path "$D/pending.new" && mv "$D/pending.new" "$D/pending" && fsync_path "$D" || exit 74
-trap 'rc=$?; packages_settle || exit 74; exit $rc' EXIT
-${body}`;
-}
-
 /** Keeps what a path is before it is written; `variable` holds the path, `digest` the shell word of what will be there. */
 export function recordFile(path: string, record: RecordedFile, pathWord: string, digest: string): string[] {
   const id = quote(fileEntryId(path));
@@ -245,15 +218,15 @@ ${recordPrelude}${packagesPrelude(query.packages)}for d in "$B"/*; do
       sed -n 's/^device=\\(.*\\) [^ ]*$/\\1/p' "$d/entry" | while read -r s; do if swap_area "$s"; then printf 'there=%s\\n' "$s"; fi; done ;;
     packages)
       a=$(packages_now) || exit 1
-      a=$(packages_added | sort -u | { while read -r n; do case "
-$a
-" in *"
-$n
-"*) printf '%s\\n' "$n";; esac; done; })
+      a=$(packages_added | sort -u | packages_among "$a")
       if [ -n "$a" ]; then
         printf 'added=%s\\n' $a
         o=$(${quoteArgv(query.packages.tryRemoval)} $a 2>&1) || printf '%s\\n' "$o" | sed 's/^/objection=/'
       fi ;;
+    ${removedPackagesEntryId})
+      a=$(packages_whole) || exit 1
+      removed_names | packages_among "$a" | sed 's/^/there=/'
+      if [ -f "$d/returning" ]; then sed 's/^/returning=/' "$d/returning"; fi ;;
   esac
 done
 exit 0`;

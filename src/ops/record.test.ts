@@ -44,10 +44,18 @@ describe('parseRecord', () => {
       'entry=packages', 'order=10', 'kind=packages', 'added=socat', 'objection=a needs socat',
       'entry=folders', 'order=11', 'kind=folders', 'there=755 0:0 /opt', 'keep=/opt/x',
       'entry=unit:new.service', 'order=12', 'kind=unit', 'unit=new.service', 'was=not-found inactive', 'now=disabled inactive',
+      'entry=packages-removed', 'order=13', 'kind=removed-packages', 'removed=runc 1:1.1-2', 'removed=docker.io 20 hold', 'unit=docker.io docker.service enabled active', 'there=docker.io', 'returning=runc',
       'entry=rubbish', 'order=7',
     ].join('\n'); // prettier-ignore
 
     expect(parseRecord(`${text}\n`).entries).toEqual([
+      {
+        ...{ id: 'packages-removed', order: 13, kind: 'removed-packages' },
+        packages: [
+          { name: 'runc', version: '1:1.1-2', isThere: false, isReturning: true },
+          { name: 'docker.io', version: '20', isThere: true, isReturning: false },
+        ],
+      },
       {
         ...{ id: 'unit:new.service', order: 12, kind: 'unit', unit: 'new.service', written: [] },
         was: { enablement: '', activity: 'inactive' },
@@ -321,7 +329,7 @@ describe.skipIf(!canMakeHostRoot).each(shells)(
     it('tells of packages what came by an installation, also by one that was cut off', async () => {
       const list = join(folder, 'list');
       const packages = { list: ['cat', list], tryRemoval: ['sh', '-c', 'echo "a needs $*"; exit 1', 'sh'] };
-      const { compileRecordedInstall } = await import('./compile-record.ts');
+      const { compileRecordedInstall } = await import('./compile-packages.ts');
       const install = async (body: string): Promise<void> => {
         const script = compileRecordedInstall(packages, body);
         await root.transport(binary).exec(script, { root: true, timeoutMs: 10_000, signal: undefined });
@@ -333,7 +341,7 @@ describe.skipIf(!canMakeHostRoot).each(shells)(
         { id: 'packages', order: 1, kind: 'packages', added: ['libx', 'socat'], objections: ['a needs libx socat'] },
       ]);
       // Cut off: what it brought is seen by the difference that nobody drew.
-      await install(`printf 'ii  base\\nii  socat\\nii  ipset\\n' >'${list}'\nkill -KILL $$\n`);
+      await install(`printf 'ii  base\\npi  socat\\niU  ipset\\n' >'${list}'\nkill -KILL $$\n`);
       expect(await entries({ ...packages, tryRemoval: ['true'] })).toEqual([
         { id: 'packages', order: 1, kind: 'packages', added: ['ipset', 'socat'], objections: [] },
       ]);

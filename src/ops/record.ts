@@ -4,7 +4,8 @@
  * for each state that the installer gave it. An entry is written and synced before the change, by the same script, and only
  * where there is none: so it always tells of the time before the first run.
  */
-export type RecordEntry = FileEntry | ValueEntry | UnitEntry | ModuleEntry | SwapEntry | PackagesEntry | FoldersEntry;
+export type RecordEntry =
+  FileEntry | ValueEntry | UnitEntry | ModuleEntry | SwapEntry | PackagesEntry | RemovedPackagesEntry | FoldersEntry;
 
 interface EntryBase {
   /** Name of the entry's folder. */
@@ -85,6 +86,22 @@ export interface PackagesEntry extends EntryBase {
   readonly objections: readonly string[];
 }
 
+/** Packages that were there and that the installer removed, or was about to. */
+export interface RemovedPackagesEntry extends EntryBase {
+  readonly kind: 'removed-packages';
+  readonly packages: readonly (RemovedPackage & {
+    readonly isThere: boolean;
+    /** It was being put back when that was cut off. */
+    readonly isReturning: boolean;
+  })[];
+}
+
+export interface RemovedPackage {
+  readonly name: string;
+  /** As the package manager writes it. */
+  readonly version: string;
+}
+
 /** What folders of a cluster's programs held before; clear actions go by it (ops/trees). */
 export interface FoldersEntry extends EntryBase {
   readonly kind: 'folders';
@@ -100,7 +117,24 @@ export interface PackagesCommands {
   readonly tryRemoval: readonly string[];
 }
 
+/** How packages are taken out, with all that has to be known to put them back; names are appended. */
+export interface RemovalCommands {
+  /** Lines `ii NAME VERSION` of those that are there by this very name; `hi` where it is held at its version. */
+  readonly find: readonly string[];
+  /** Takes nothing away that was not named, and leaves configuration that it can leave. */
+  readonly remove: readonly string[];
+  /** Paths of what is in a package. */
+  readonly files: readonly string[];
+  /** Paths of configuration of a package that was edited, and that goes with it. */
+  readonly editedConfig: readonly string[];
+  /** Holds packages at their versions. */
+  readonly hold: readonly string[];
+  /** Brings an act of the package manager that was cut off to its end, where it does nothing else before; takes no names. */
+  readonly mend: readonly string[];
+}
+
 export const packagesEntryId = 'packages';
+export const removedPackagesEntryId = 'packages-removed';
 export const swapEntryId = 'swap';
 export const foldersEntryId = 'folders';
 
@@ -168,6 +202,14 @@ function parseEntry(block: string): RecordEntry[] {
     }
     case 'packages':
       return [{ ...base, kind: 'packages', added: all('added'), objections: all('objection') }];
+    case 'removed-packages': {
+      const [there, returning] = [new Set(all('there')), new Set(all('returning'))];
+      const packages = all('removed').map((line) => {
+        const [name = '', version = ''] = line.split(' ');
+        return { name, version, isThere: there.has(name), isReturning: returning.has(name) };
+      });
+      return [{ ...base, kind: 'removed-packages', packages }];
+    }
     case 'folders':
       return [{ ...base, kind: 'folders' }];
     default:

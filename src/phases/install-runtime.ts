@@ -22,6 +22,7 @@ import type { Action, FetchAction } from '../ops/action.ts';
 import { artifactStep } from '../steps/artifact-step.ts';
 import { fileStep, sha256 } from '../steps/file-step.ts';
 import { digestDropIn, serviceStep } from '../steps/service-step.ts';
+import { createProspects } from '../tuning/prospects.ts';
 
 const installs: Readonly<Record<string, FetchAction['install']>> = {
   containerd: {
@@ -46,7 +47,7 @@ export const installRuntime: HostPhase<Cluster> = {
   hosts: (cluster) => hostsOf(cluster.members),
   steps(host, cluster) {
     const member = memberOf(cluster, host);
-    const kept = keptContainerd(member);
+    const kept = keptContainerd(memberAfterRemovals(member, cluster));
     const config = renderContainerdConfig(
       versionsOf(cluster).images.pause,
       cluster.config.spec.runtime.containerd.config,
@@ -115,6 +116,12 @@ export const installRuntime: HostPhase<Cluster> = {
     ];
   },
 };
+
+/** A containerd whose package prepare-hosts removes is none that is kept. */
+function memberAfterRemovals(member: Member, cluster: Cluster): Member {
+  const members = createProspects({ ...cluster, members: [member] }).after('removePackages').members;
+  return members[0] ?? member;
+}
 
 /** The whole cluster waits for the first control plane: its images come while its binaries are fetched. */
 function beginPull(host: Host, cluster: Cluster): Action[] {

@@ -5,6 +5,7 @@ import { hostsOf, memberOf, type Cluster } from '../kubernetes/cluster.ts';
 import type { Action } from '../ops/action.ts';
 import { hostPaths } from '../ops/host-paths.ts';
 import { fileQuery } from '../ops/query.ts';
+import { removedPackagesEntryId } from '../ops/record.ts';
 import { customStep } from '../steps/edit-step.ts';
 import { restoreSwapEntries } from '../ops/fstab.ts';
 import { editHostsBlock } from '../steps/hosts-block.ts';
@@ -44,6 +45,8 @@ const partlyOwn: readonly PartlyOwnFile[] = [
   { path: selinuxConfig, undo: restoreSelinuxConfig },
 ];
 
+const removedPackages = `${hostPaths.before}/${removedPackagesEntryId}`;
+
 /** What units were given and said. The lock and its generation stay until the next boot: another run may be waiting for them. */
 const removeOutputs = [
   'find',
@@ -59,17 +62,31 @@ const removeOutputs = [
   '-delete',
 ];
 
+/** All but the identity, which is the last to go, and what return-packages has to know. */
+const removeRest = [
+  ...['find', hostPaths.state, '-xdev', '-mindepth', '1'],
+  ...[hostPaths.identity, hostPaths.before, removedPackages, `${removedPackages}/*`].flatMap((path) => [
+    '!',
+    '-path',
+    path,
+  ]),
+  '-delete',
+];
+
 function stateStep(): Step {
-  const state = fileQuery(hostPaths.state, { content: false });
-  return customStep('installer-state', [state], (seen) => {
-    if (seen(state).state === 'absent') return noChanges;
+  const identity = fileQuery(hostPaths.identity, { content: false });
+  return customStep('installer-state', [identity], (seen) => {
+    if (seen(identity).state === 'absent') return noChanges;
     return changes({
       summary: `remove ${hostPaths.state}`,
       actions: [
         { kind: 'run', argv: removeOutputs, timeoutSeconds: 10 },
         { kind: 'remove', path: hostPaths.intent },
         { kind: 'remove', path: hostPaths.artifacts },
-        { kind: 'remove', path: hostPaths.state },
+        { kind: 'run', argv: removeRest, timeoutSeconds: 60 },
+        { kind: 'remove', path: hostPaths.identity },
+        // They stay where packages have to come back.
+        { kind: 'run', argv: ['rmdir', hostPaths.before, hostPaths.state], timeoutSeconds: 10, okExitCodes: [0, 1] },
       ],
     });
   });

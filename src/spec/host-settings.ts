@@ -25,6 +25,8 @@ export interface HostSettingsConfig {
   readonly packageRepositories: PackageRepositories;
   /** Packages beside those of missing tools. */
   readonly packages: readonly string[];
+  /** Packages that must not be there; they come back when the host is restored. */
+  readonly removePackages: readonly string[];
   /** Which tools get their packages installed where they are missing. */
   readonly installTools: 'required' | 'all' | 'none';
 }

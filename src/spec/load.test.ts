@@ -102,6 +102,7 @@ describe('a valid file', () => {
               "repositories": [],
             },
             "packages": [],
+            "removePackages": [],
             "selinux": "leave",
             "swap": "off",
             "sysctl": {},

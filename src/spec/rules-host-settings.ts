@@ -93,7 +93,19 @@ const repositoryLoginsFit: Rule = {
     }),
 };
 
+const packagesEitherWay: Rule = {
+  id: 'packages-either-way',
+  reads: ['hostSettings'],
+  check: ({ hostSettings: { packages, removePackages } }) =>
+    removePackages.flatMap((name, index) =>
+      packages.includes(name)
+        ? [{ path: [...base, 'removePackages', index], reason: `"${name}" is named in packages, too` }]
+        : [],
+    ),
+};
+
 export const hostSettingsRules: readonly Rule[] = [
+  packagesEitherWay,
   repositoryLoginsFit,
   sysctlLetsForward,
   swapFitsKubelet,

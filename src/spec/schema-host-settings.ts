@@ -1,5 +1,6 @@
 import * as z from 'zod';
 import { type Check, checkAddress, checkBaseUrl } from './formats.ts';
+import { isKeptPackage } from './kept-packages.ts';
 import { path, text } from './schema-values.ts';
 
 function matches(pattern: RegExp, what: string): Check {
@@ -12,6 +13,11 @@ const checkSysctlKey = matches(
 );
 const checkModule = matches(/^[A-Za-z0-9_-]+$/, 'the name of a kernel module');
 export const checkPackage = matches(/^[A-Za-z0-9][A-Za-z0-9+._-]*$/, 'the name of a package');
+const checkRemovable: Check = (value) =>
+  checkPackage(value) ??
+  (isKeptPackage(value)
+    ? `"${value}" is never removed: a host needs it to be reached, to start or to be set up`
+    : undefined);
 const checkRepositoryName = matches(/^[a-z0-9][a-z0-9-]{0,39}$/, 'a name of lowercase letters, digits and "-"');
 const checkTimeZone = matches(
   /^[A-Za-z][A-Za-z0-9_+-]*(\/[A-Za-z0-9_+-]+){0,2}$/,
@@ -136,6 +142,12 @@ export const hostSettings = z.strictObject({
     .array(text(checkPackage, 'package'))
     .default([])
     .describe('Packages to install, by the names of the distribution.'),
+  removePackages: z
+    .array(text(checkRemovable, 'package'))
+    .default([])
+    .describe(
+      'Packages that are removed where they are there, such as the runc of Kylin. Where something else needs one of them, nothing is removed, and the run ends and says so. Reset and restore-host install them again from the repositories of the host.',
+    ),
   installTools: z
     .enum(['required', 'all', 'none'])
     .default('required')

@@ -10,6 +10,7 @@ import {
   type PackagesCommands,
   type PackagesEntry,
   type RecordEntry,
+  type RemovedPackagesEntry,
   type SwapEntry,
   type UnitEntry,
   type ValueEntry,
@@ -52,9 +53,11 @@ export function restoreStep(id: string, input: RestoreStepInput): Step {
           `cannot read ${hostPaths.before}: ${answer.reason}`,
           'see whether the file system is healthy, then run again',
         );
-      const list = answer.value.entries.map((entry): Change => {
+      // Packages that were removed come back when all else is done: their repositories may be among it.
+      const entries = answer.value.entries.filter((entry) => entry.kind !== 'removed-packages');
+      const list = entries.map((entry): Change => {
         const forget: Action = { kind: 'forget', entry: entry.id };
-        const change = planEntry(entry, answer.value.entries, input, () => {
+        const change = planEntry(entry, entries, input, () => {
           const text = texts.find(({ file }) => fileEntryId(file.path) === entry.id);
           return text === undefined ? undefined : undoPart(text, seen);
         });
@@ -65,9 +68,11 @@ export function restoreStep(id: string, input: RestoreStepInput): Step {
   };
 }
 
+type OwnEntry = Exclude<RecordEntry, RemovedPackagesEntry>;
+
 function planEntry(
-  entry: RecordEntry,
-  all: readonly RecordEntry[],
+  entry: OwnEntry,
+  all: readonly OwnEntry[],
   input: RestoreStepInput,
   part: () => Part | undefined,
 ): Change {
@@ -199,7 +204,7 @@ function isActive(activity: string): boolean {
 }
 
 /** Never by force, and this one module alone: modprobe -r would take what it needs along, which others may count on. */
-function planModule(entry: ModuleEntry, all: readonly RecordEntry[]): Change {
+function planModule(entry: ModuleEntry, all: readonly OwnEntry[]): Change {
   const { module, uses } = entry;
   if (uses === undefined) return { summary: `module ${module} is not loaded`, actions: [] };
   if (!isUnused(entry, all)) return { summary: `keep module ${module}: it is in use`, actions: [] };
@@ -212,7 +217,7 @@ function planModule(entry: ModuleEntry, all: readonly RecordEntry[]): Change {
 }
 
 /** Nothing uses it but modules that are unloaded before it, because they were loaded after it. */
-function isUnused({ order, uses = 0, holders }: ModuleEntry, all: readonly RecordEntry[]): boolean {
+function isUnused({ order, uses = 0, holders }: ModuleEntry, all: readonly OwnEntry[]): boolean {
   const going = all.filter(
     (other): other is ModuleEntry => other.kind === 'module' && other.order > order && isUnused(other, all),
   );

@@ -28,7 +28,7 @@ already is left alone, and \`--dry-run\` shows every change with its difference.
 ## The record
 
 The record is made for reading: \`cat /var/lib/installer/before/*/entry\` shows all of it. Each thing has a folder, named for
-its kind and path: \`file:etc:fstab\`, \`value:proc:sys:vm:max_map_count\`, \`unit:firewalld.service\`, \`module:br_netfilter\`, \`swap\`, \`packages\`, \`folders\`.
+its kind and path: \`file:etc:fstab\`, \`value:proc:sys:vm:max_map_count\`, \`unit:firewalld.service\`, \`module:br_netfilter\`, \`swap\`, \`packages\`, \`packages-removed\`, \`folders\`.
 
 | File | What it holds |
 | --- | --- |
@@ -37,6 +37,8 @@ its kind and path: \`file:etc:fstab\`, \`value:proc:sys:vm:max_map_count\`, \`un
 | \`written\` | what the installer wrote: a line for each state, the sha256 of a file |
 | \`entry\` of \`folders\` | folders of a cluster's programs that were there (\`there\`, with mode and owner), and what they held (\`keep\`; \`whole\`: with all that is in it) |
 | \`added\` | of packages: the names of those that came with an installation |
+| \`entry\` of \`packages-removed\` | packages that were removed, with their versions (\`removed\`; \`hold\`: held at it), and their units with the states that these had (\`unit\`) |
+| \`config\` of \`packages-removed\` | configuration of theirs that was edited and that went with them |
 
 ## The changes
 

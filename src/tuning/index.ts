@@ -1,7 +1,7 @@
 import { kernelModules, kernelParameters, transparentHugepages } from './kernel.ts';
 import { journalLimits, loginLimits, systemdDefaults } from './limits.ts';
 import { hostname, hostsFile } from './names.ts';
-import { packageRepositories, packages, unattendedUpgrades } from './packages.ts';
+import { packageRepositories, packages, removedPackages, unattendedUpgrades } from './packages.ts';
 import { apparmor, firewall, selinux } from './security.ts';
 import { swapOff } from './swap.ts';
 import { timeServers, timeZone } from './time.ts';
@@ -13,6 +13,7 @@ export type { Tuning };
 export const tunings: readonly Tuning[] = [
   packageRepositories,
   unattendedUpgrades,
+  removedPackages,
   packages,
   hostname,
   hostsFile,

@@ -7,6 +7,7 @@ import { blocked, type Step } from '../engine/step.ts';
 import { customStep } from '../steps/edit-step.ts';
 import { fileStep } from '../steps/file-step.ts';
 import { packagesStep } from '../steps/packages-step.ts';
+import { removePackagesStep } from '../steps/removed-packages-step.ts';
 import { repositoriesSteps } from '../steps/repositories-step.ts';
 import { unitsOffStep } from '../steps/unit-off-step.ts';
 import { putBack, settingsOf, type Tuning } from './tuning.ts';
@@ -37,6 +38,43 @@ export const packageRepositories: Tuning = {
     });
   },
 };
+
+export const removedPackages: Tuning = {
+  id: 'removed-packages',
+  title: 'Packages in the way',
+  setting: 'removePackages',
+  byDefault: 'none',
+  change:
+    'removes packages that are there by these very names, and nothing besides, with dpkg or rpm, as a transient unit that a broken connection does not end; where something else needs one of them, nothing is removed, and the run ends and names it',
+  why: 'Kylin ships a runc that clashes with that of the installer',
+  source: 'host requirements of the guides, conflicting-packages',
+  undo: 'after everything else, they are installed again from the repositories of the host, in the version that was there or, where none has it, in the one that is to be had, which the run says; edited configuration is put back, and their units are enabled and run as they were. One that somebody installed since is left. Where none can be reached, the run ends with an error that names them, and the next `restore-host` goes on',
+  steps(member, cluster) {
+    const names = settingsOf(cluster).removePackages;
+    if (names.length === 0) return [];
+    const manager = packageManagerOf(member);
+    if (manager === undefined) return [noManager('removed-packages', member)];
+    return [removePackagesStep({ id: 'removed-packages', manager, clusterId: cluster.clusterId, names })];
+  },
+  becomes(member, cluster) {
+    const { facts } = member;
+    const names = settingsOf(cluster).removePackages;
+    const gone = new Set([...facts.toolPackages].flatMap(([tool, name]) => (names.includes(name) ? [tool] : [])));
+    const packageTrouble = withoutHalfRemoved(facts.packageTrouble, names);
+    if (gone.size === 0 && packageTrouble.length === facts.packageTrouble.length) return [];
+    const toolPaths = new Map([...facts.toolPaths].filter(([tool]) => !gone.has(tool)));
+    const more = gone.has('containerd') ? { containerd: undefined } : {};
+    const tools = new Set([...facts.tools].filter((tool) => !gone.has(tool)));
+    return [{ setting: 'removePackages', facts: { toolPaths, tools, packageTrouble, ...more } }];
+  },
+};
+
+/** A removal that was cut off is made anew, and dpkg goes on where it was. */
+function withoutHalfRemoved(trouble: readonly string[], names: readonly string[]): string[] {
+  const half = names.map((name) => `half installed: ${name}`);
+  if (!trouble.some((line) => half.includes(line))) return [...trouble];
+  return trouble.filter((line) => !half.includes(line) && line !== 'dpkg was interrupted');
+}
 
 export const packages: Tuning = {
   id: 'packages',
@@ -98,7 +136,7 @@ function noManager(id: string, { facts }: Member): Step {
     blocked(
       'NO_PACKAGE_MANAGER',
       `${facts.os.prettyName} has none of apt-get, dnf, yum and zypper`,
-      'install the packages by hand, and take them out of the cluster file',
+      'install or remove the packages by hand, and take them out of the cluster file',
     ),
   );
 }

@@ -56,17 +56,20 @@ describe('the changes of a host', () => {
 
   it('of packages need a package manager', async () => {
     const settings =
-      '{ packages: [jq], unattendedUpgrades: disable, packageRepositories: { repositories: [{ name: a, url: "http://m" }] } }';
-    expect(stepsOf(settings, { tools: new Set(['apt-get']) }).slice(0, 4)).toEqual([
+      '{ packages: [jq], removePackages: [runc], unattendedUpgrades: disable, packageRepositories: { repositories: [{ name: a, url: "http://m" }] } }';
+    expect(stepsOf(settings, { tools: new Set(['apt-get']) }).slice(0, 5)).toEqual([
       'package-repositories',
       'upgrade-units',
       'upgrade-periods',
+      'removed-packages',
       'packages',
     ]);
     const cluster = clusterWith(settings, { tools: new Set() });
     const steps = tunings.flatMap((tuning) => tuning.steps(member(cluster, 'cp1'), cluster));
-    const plan = steps.find(({ id }) => id === 'packages')?.plan(() => ({ state: 'absent' }));
-    expect(plan).toMatchObject({ kind: 'blocked', code: 'NO_PACKAGE_MANAGER' });
+    for (const wanted of ['packages', 'removed-packages']) {
+      const plan = steps.find(({ id }) => id === wanted)?.plan(() => ({ state: 'absent' }));
+      expect(plan).toMatchObject({ kind: 'blocked', code: 'NO_PACKAGE_MANAGER' });
+    }
     await Promise.resolve();
   });
 

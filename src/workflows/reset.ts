@@ -4,6 +4,7 @@ import { connect } from '../phases/connect.ts';
 import { gatherFacts } from '../phases/gather-facts.ts';
 import { removeKubeconfig } from '../phases/remove-kubeconfig.ts';
 import { restoreHosts } from '../phases/restore-hosts.ts';
+import { returnPackages } from '../phases/return-packages.ts';
 import { resetControlPlanes, resetWorkers } from '../phases/reset-hosts.ts';
 import type { Emitter } from '../report/emitter.ts';
 import { loadClusterConfig } from '../spec/load.ts';
@@ -46,6 +47,7 @@ export async function runReset(
         resetControlPlanes,
         restoreHosts,
         removeKubeconfig(kubeconfigFile),
+        returnPackages,
       ],
       next: (status) =>
         status === 'ok' && !options.dryRun

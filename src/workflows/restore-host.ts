@@ -3,6 +3,7 @@ import { checkRestorable } from '../phases/check-restorable.ts';
 import { connect } from '../phases/connect.ts';
 import { gatherFacts } from '../phases/gather-facts.ts';
 import { restoreHosts } from '../phases/restore-hosts.ts';
+import { returnPackages } from '../phases/return-packages.ts';
 import type { Emitter } from '../report/emitter.ts';
 import { loadClusterConfig } from '../spec/load.ts';
 import type { ClusterConfig } from '../spec/schema.ts';
@@ -31,7 +32,7 @@ export async function runRestoreHost(
     { ...options, config, skipPhases: [], verifyContent: false, ignoreChecks: [] },
     {
       name: 'restore-host',
-      phases: (limiter) => [connect(limiter), gatherFacts, checkRestorable(resetCommand), restoreHosts],
+      phases: (limiter) => [connect(limiter), gatherFacts, checkRestorable(resetCommand), restoreHosts, returnPackages],
       next: (status) => (status === 'ok' && dryRun ? [`installer restore-host -c ${configFile}`] : []),
     },
     emitter,

@@ -64,6 +64,29 @@ suite.skipIf(unavailable !== undefined)(title, { timeout: 300_000 }, () => {
     return Promise.all(lab.hosts.map(async (host) => (await must(host, command)).stdout));
   }
 
+  test('packages that the file names are removed, and come back in the version that was there', async () => {
+    await must(suse, 'zypper --non-interactive --quiet install --no-recommends psmisc');
+    await must(centos, 'yum -q -y install psmisc');
+    const before = await stateOf();
+    const removing = await writeVariant(lab, 'removing', (config) => {
+      (config['spec'] as Record<string, unknown>)['hostSettings'] = { removePackages: ['psmisc'] };
+    });
+    const act = (command: string): Promise<InstallerResult> =>
+      startInstaller(binary, [command, '-c', removing], { stateDir: lab.dir }).done;
+
+    const removed = await act('prepare');
+
+    expect(describe(removed)).toBe('exit 0, ok');
+    for (const name of ['rpm1', 'rpm2'])
+      expect(planned(removed)).toContain(`${name} prepare-hosts: remove packages psmisc`);
+    for (const host of lab.hosts) expect((await host.exec('rpm -q psmisc')).exitCode).toBe(1);
+    const restored = await act('restore-host');
+    expect(describe(restored)).toBe('exit 0, ok');
+    expect(restored.of('log').filter(({ level }) => level === 'warning')).toEqual([]);
+    expect(await stateOf()).toEqual(before);
+    for (const host of lab.hosts) await must(host, 'rpm -e psmisc');
+  });
+
   test('install what is missing from the repository of the user, once, and take it away again', async () => {
     // The user's key is not that of the distribution: on one of the hosts rpm does not know it yet.
     await must(suse, 'rpm -e $(rpm -q gpg-pubkey)');

@@ -248,6 +248,74 @@ systemctl start nftables`,
     await expectOriginal();
   });
 
+  test('a package that the file names is removed, and comes back as it was', async () => {
+    const asking = (name: string, removePackages: string[], packages: string[]): Promise<string> =>
+      writeVariant(lab, name, (config) => {
+        (config['spec'] as Record<string, unknown>)['hostSettings'] = { removePackages, packages };
+      });
+    const needed = await asking('needed', ['libedit2'], ['jq']);
+    const chrony = await asking('chrony', ['chrony', 'not-there'], ['jq']);
+    const alone = await asking('alone', ['chrony'], []);
+    await must(
+      host,
+      "apt-mark hold chrony && echo '# mine' >>/etc/chrony/chrony.conf && systemctl --quiet disable chrony",
+    );
+    const own = [await snapshotAll(lab.hosts), await stateOf()] as const;
+    const expectOwn = async (): Promise<void> => {
+      expect(compareAll(own[0], await snapshotAll(lab.hosts), ignoredAfterRestore)).toEqual({});
+      expect(await stateOf()).toBe(own[1]);
+      expect((await must(host, 'apt-mark showhold')).stdout).toBe('chrony\n');
+    };
+
+    const refused = await start('prepare', '-c', needed).done;
+    expect([refused.exitCode, errorCodes(refused)]).toEqual([4, ['PACKAGE_NEEDED']]);
+    expect(refused.finished?.errors[0]?.message).toMatch(/libedit2 cannot be removed: .*chrony depends on libedit2/);
+    await expectOwn();
+
+    const dry = await start('prepare', '-c', chrony, '--dry-run').done;
+    expect(planned(dry)).toContain('node1 prepare-hosts: remove packages chrony');
+    await expectOwn();
+    const removed = await start('prepare', '-c', chrony).done;
+    expect([describe(removed), planned(removed)]).toEqual(['exit 0, ok', planned(dry)]);
+    expect((await host.exec('command -v chronyd')).exitCode).not.toBe(0);
+    await must(host, "grep -q '# mine' /etc/chrony/chrony.conf && command -v jq");
+    const again = await start('prepare', '-c', chrony).done;
+    expect([describe(again), planned(again)]).toEqual(['exit 0, ok', []]);
+
+    // Nothing that is reached has it: all else is put back, and a later run goes on.
+    await must(host, 'mv /etc/apt/sources.list /root/ && rm -r /var/lib/apt/lists && mkdir /var/lib/apt/lists');
+    const without = await start('restore-host', '-c', chrony).done;
+    expect([without.exitCode, errorCodes(without)]).toEqual([5, ['ACTION_FAILED']]);
+    expect(without.finished?.errors[0]?.details.join('\n')).toMatch(/package chrony was not put back, .* version \d/);
+    expect((await host.exec('command -v jq || ls /var/lib/installer/cluster.json')).exitCode).not.toBe(0);
+    await must(host, 'mv /root/sources.list /etc/apt/');
+    const restored = await start('restore-host', '-c', chrony).done;
+    expect(describe(restored)).toBe('exit 0, ok');
+    expect(planned(restored)).toEqual([expect.stringMatching(/^node1 return-packages: put packages back: chrony \d/)]);
+    await expectOwn();
+    expect((await start('restore-host', '-c', chrony).done).finished?.changes).toBe(0);
+
+    // The unit itself, which no end of the installer ends.
+    const killUnits = `for i in $(seq 400); do for u in $(systemctl list-units --plain --no-legend 'installer-*' | awk '{print $1}'); do
+systemctl kill -s KILL "$u" && echo killed "$u"; done; sleep 0.0$1; done`;
+    for (const command of ['prepare', 'restore-host']) {
+      for (const wait of ['1', '7']) {
+        const killer = host.exec(['timeout', '4', 'sh', '-c', killUnits, 'sh', wait]);
+        const running = start(command, '-c', alone);
+        setTimeout(() => running.kill('SIGKILL'), 2500);
+        await running.done;
+        console.log(`      ${command}: ${(await killer).stdout.trim().replaceAll('\n', ', ')}`);
+      }
+      expect(describe(await start(command, '-c', alone).done)).toBe('exit 0, ok');
+    }
+    await expectOwn();
+    await must(
+      host,
+      "apt-mark unhold chrony && sed -i '/# mine/d' /etc/chrony/chrony.conf && systemctl --quiet enable chrony",
+    );
+    await expectOriginal();
+  });
+
   test('an installer that is killed in the middle, again and again, loses nothing of what was before', async () => {
     for (const [command, delays] of [
       ['prepare', [30, 120, 300, 600, 1500]],

@@ -138,6 +138,52 @@ suite.skipIf(unavailable !== undefined)(title, { timeout: 300_000 }, () => {
     expect(describe(await run('restore-host', '-c', config))).toBe('exit 0, ok');
   });
 
+  test('packages that the file names are removed, and come back as they were', async () => {
+    await makeRemovalsRepository(join(host.root, 'srv/removals'), join(lab.dir, 'rpm-work'));
+    await must(
+      host,
+      `set -e
+printf '[removals]\\nname=removals\\nbaseurl=file:///srv/removals\\ngpgcheck=0\\nexcludepkgs=successor\\n' >/etc/yum.repos.d/removals.repo
+dnf -q -y install chrony own own-app
+echo '# mine' >>/etc/chrony.conf
+chmod 640 /etc/chrony.conf
+systemctl --quiet enable chronyd`,
+    );
+    const asking = (...removePackages: string[]): Promise<string> =>
+      writeVariant(lab, `remove-${removePackages.join('-')}`, (file) => {
+        (file['spec'] as Record<string, unknown>)['hostSettings'] = { removePackages };
+      });
+    const before = await snapshotAll([host]);
+    const state = await stateOf();
+    const expectBefore = async (): Promise<void> => {
+      const ignored = [...ignoredOnAnyHost, ...packageStates, ...unownedFolders, ...accounts];
+      expect(compareAll(before, await snapshotAll([host]), ignored)).toEqual({});
+      expect(await stateOf()).toBe(state);
+    };
+
+    const refused = await run('prepare', '-c', await asking('own'));
+    expect(refused.finished?.errors.map(({ code, message }) => `${code} ${message}`)).toEqual([
+      expect.stringMatching(/^PACKAGE_NEEDED .*own cannot be removed: own is needed by \(installed\) own-app-1-1/),
+    ]);
+    await expectBefore();
+
+    const config = await asking('own', 'own-app', 'chrony', 'not-there');
+    const removed = await run('prepare', '-c', config);
+    expect(describe(removed)).toBe('exit 0, ok');
+    expect(planned(removed)).toContain('rpm1 prepare-hosts: remove packages own, own-app, chrony');
+    expect((await host.exec('rpm -q own own-app chrony')).exitCode).toBe(3);
+    const again = await run('prepare', '-c', config);
+    expect([describe(again), planned(again)]).toEqual(['exit 0, ok', []]);
+
+    expect(describe(await run('restore-host', '-c', config))).toBe('exit 0, ok');
+    await expectBefore();
+    expect((await run('restore-host', '-c', config)).finished?.changes).toBe(0);
+    await must(
+      host,
+      'rpm -e own own-app chrony && rm -r /etc/yum.repos.d/removals.repo /srv/removals /etc/chrony.conf.rpmsave',
+    );
+  });
+
   test('every setting is done, survives a reboot, and is undone', async () => {
     await copyFile(rpm.keyFile, join(lab.dir, 'site.asc'));
     const unit = '[Unit]\\nDescription=x\\n[Timer]\\nOnCalendar=daily\\n[Install]\\nWantedBy=timers.target\\n';

@@ -71,6 +71,7 @@ export function goodFacts(index: number, given: Partial<Facts> = {}): Facts {
     ruleService: undefined,
     sysctlFiles: '',
     packageTrouble: [],
+    toolPackages: new Map(),
     automaticUpgrades: undefined,
     moduleTrees: ['6.8.0-40-generic'],
     hasLoadedModules: true,

@@ -76,6 +76,12 @@ function actAsKernel(host: FakeHost): void {
     for (const path of host.files.keys()) if (path.startsWith('/run/installer/')) host.files.delete(path);
     return '';
   });
+  host.on('find /var/lib/installer ', (argv) => {
+    for (const path of host.files.keys())
+      if (path.startsWith('/var/lib/installer/') && !argv.includes(path)) host.files.delete(path);
+    return '';
+  });
+  host.on('rmdir', '');
   host.on(/^ip6?tables-save$/, '*filter\n:INPUT ACCEPT [0:0]\nCOMMIT\n');
 }
 

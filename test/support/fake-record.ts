@@ -6,6 +6,7 @@ import {
   foldersEntryId,
   moduleEntryId,
   packagesEntryId,
+  removedPackagesEntryId,
   swapEntryId,
   unitEntryId,
   valueEntryId,
@@ -27,7 +28,8 @@ interface Kept {
     | { kind: 'module'; module: string }
     | { kind: 'swap'; devices: string[] }
     | { kind: 'folders' }
-    | { kind: 'packages'; before: ReadonlySet<string> };
+    | { kind: 'packages'; before: ReadonlySet<string> }
+    | { kind: 'removed-packages'; names: Set<string> };
   readonly written: Set<string>;
 }
 
@@ -122,10 +124,22 @@ export function createFakeRecord(
       case 'folders':
         return { ...base, kind: 'folders' };
       case 'packages': {
-        const added = [...packages].filter((name) => !thing.before.has(name));
+        const added = [...packages].filter((name) => !thing.before.has(name) && !removed().has(name));
         return { ...base, kind: 'packages', added, objections: added.length === 0 ? [] : objections() };
       }
+      case 'removed-packages': {
+        const list = [...thing.names].map((name) => ({
+          ...{ name, version: '1', isThere: packages.has(name) },
+          isReturning: false,
+        }));
+        return { ...base, kind: 'removed-packages', packages: list };
+      }
     }
+  }
+
+  function removed(): Set<string> {
+    const thing = entries.get(removedPackagesEntryId)?.thing;
+    return thing?.kind === 'removed-packages' ? thing.names : new Set();
   }
 
   function valueOf(path: string): string | undefined {
@@ -179,6 +193,10 @@ export function createFakeRecord(
       }
       if (action.kind === 'long' && action.recordPackages !== undefined)
         add(packagesEntryId, () => ({ kind: 'packages', before: new Set(packages) }));
+      if (action.kind === 'long' && action.removesPackages !== undefined) {
+        add(removedPackagesEntryId, () => ({ kind: 'removed-packages', names: new Set() }));
+        for (const name of action.removesPackages.names) removed().add(name);
+      }
     },
     perform(action) {
       switch (action.kind) {

@@ -12,19 +12,22 @@ export const conflictingPackages: HostCheck = {
   title: 'A container program that is there is in the way',
   severity: 'error',
   expected: 'docker, containerd and runc, where they are there, in /usr/bin; no runc of the distribution on Kylin',
-  remedy: 'remove the program that is named, with its package where it has one',
+  remedy:
+    'name the package in spec.hostSettings.removePackages, and prepare-hosts removes it; remove a program without a package by hand',
   source: 'host requirements: the runc of Kylin clashes; docker, containerd and runc belong in /usr/bin',
-  reads: ['tools', 'osRelease'],
+  reads: ['tools', 'osRelease', 'toolPackages'],
   run(member, cluster) {
-    const { toolPaths, os, containerd } = member.facts;
+    const { toolPaths, toolPackages, os, containerd } = member.facts;
     if (belongsToCluster(member, cluster) || containerd?.isOurs === true) return [];
     return ['docker', 'containerd', 'runc'].flatMap((name) => {
       const path = toolPaths.get(name);
       if (path === undefined) return [];
-      const about = (line: string): boolean => line === path || line.startsWith('ID=');
-      if (name === 'runc' && os.id === 'kylin') return [{ actual: `${path} of Kylin`, about }];
+      const about = (line: string): boolean => line === path || line.endsWith(` ${path}`) || line.startsWith('ID=');
+      const brought = toolPackages.get(name);
+      const where = brought === undefined ? path : `${path} (package ${brought})`;
+      if (name === 'runc' && os.id === 'kylin') return [{ actual: `${where} of Kylin`, about }];
       const isUsual = usualFolders.includes(path.slice(0, path.lastIndexOf('/')));
-      return isUsual ? [] : [{ actual: `${name} is at ${path}`, reads: ['tools'], about }];
+      return isUsual ? [] : [{ actual: `${name} is at ${where}`, reads: ['tools', 'toolPackages'], about }];
     });
   },
 };

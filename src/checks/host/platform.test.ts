@@ -100,6 +100,15 @@ describe('the checks of what a host runs', () => {
       ['conflicting-packages error: /usr/bin/runc of Kylin'],
     ],
     [
+      'a runc of Kylin with its package',
+      {
+        os: os('kylin'),
+        toolPaths: new Map([['runc', '/usr/bin/runc']]),
+        toolPackages: new Map([['runc', 'docker-runc']]),
+      },
+      ['conflicting-packages error: /usr/bin/runc (package docker-runc) of Kylin'],
+    ],
+    [
       'our own runc',
       {
         toolPaths: new Map([['runc', '/usr/local/sbin/runc']]),

@@ -1,4 +1,6 @@
 import { describe, expect, it } from 'vitest';
+import { isKeptPackage } from '../../spec/kept-packages.ts';
+import { requiredTools } from '../../kubernetes/needed-tools.ts';
 import { describeDistro, distros, findDistro, isKnownRelease } from './index.ts';
 
 describe('findDistro', () => {
@@ -41,6 +43,15 @@ describe('findDistro', () => {
       expect(Object.keys(toolPackages), name).toEqual(expect.arrayContaining(needed));
     const ids = distros.flatMap((distro) => distro.ids);
     expect(new Set(ids).size).toBe(ids.length);
+  });
+});
+
+describe('a package of a tool that nothing works without', () => {
+  it.each(distros.map((distro) => [distro.name, distro] as const))('is never removed from %s', (_name, distro) => {
+    const tools = [...requiredTools, 'curl', ...(distro.moreTools ?? [])];
+    const names = tools.flatMap((tool) => distro.toolPackages[tool] ?? []).filter((name) => !name.startsWith('/'));
+
+    expect(names.filter((name) => !isKeptPackage(name))).toEqual([]);
   });
 });
 

@@ -82,5 +82,5 @@ export const kylin: Distro = {
   ids: ['kylin', 'neokylin'],
   releases: ['V10', 'V11'],
   packageManagers: ['dnf', 'yum', 'apt-get'],
-  quirks: ['It ships a runc that clashes with the one of the installer; remove it.'],
+  quirks: ['It ships a runc that clashes with the one of the installer; removePackages takes its package away.'],
 };

@@ -20,6 +20,20 @@ export const apt: PackageManager = {
     // Unlike apt-get, dpkg takes nothing away that was not named: it objects.
     tryRemoval: ['dpkg', '--simulate', '--purge'],
   },
+  removal: {
+    find: ['dpkg-query', '-W', '-f', '${db:Status-Abbrev} ${Package} ${Version}\\n'],
+    remove: ['dpkg', '--remove'],
+    files: ['dpkg-query', '-L'],
+    // dpkg leaves it where it is.
+    editedConfig: ['true'],
+    hold: ['apt-mark', 'hold'],
+    // As apt-get asks for.
+    mend: [
+      '/bin/sh',
+      '-c',
+      "ls /var/lib/dpkg/updates 2>/dev/null | grep -q '^[0-9]' || exit 0; exec dpkg --force-confdef --force-confold --configure -a",
+    ],
+  },
   findInstalled: (names) => ['dpkg-query', '-W', '-f', '${db:Status-Abbrev} ${Package}\\n', ...names],
   refresh: ['apt-get', ...options, 'update'],
   install: (names) => [
@@ -35,5 +49,6 @@ export const apt: PackageManager = {
     'install',
     ...names,
   ],
+  atVersion: (name, version) => `${name}=${version}`,
   remove: (names) => ['dpkg', '--purge', ...names],
 };

@@ -1,5 +1,5 @@
 import type { PackageManager } from './package-manager.ts';
-import { findInstalledRpms, rpmRecord } from './rpm.ts';
+import { findInstalledRpms, rpmRecord, rpmRemoval } from './rpm.ts';
 
 /** Lines that follow a heading of what goes, and what a new package replaces (obsoletes in the words of rpm). */
 const removed = `s/^ *replacing *\\([^ ]*\\).*/\\1/p
@@ -20,6 +20,7 @@ function createDnf(name: 'dnf' | 'yum'): PackageManager {
     env: {},
     repositories: { file: '/etc/yum.repos.d/installer.repo', folder: '/etc/yum.repos.d', more: [] },
     record: rpmRecord,
+    removal: rpmRemoval,
     findInstalled: findInstalledRpms,
     refresh: [name, '-q', '-y', 'makecache'],
     install: (names) => [
@@ -30,6 +31,7 @@ function createDnf(name: 'dnf' | 'yum'): PackageManager {
       'install',
       ...names,
     ],
+    atVersion: (name, version) => `${name}-${version}`,
     rehearsal: {
       try: (names) => [
         name,

@@ -9,6 +9,7 @@ import {
 import { zypper } from './zypper.ts';
 
 export { refuseRemovals } from './rehearsal.ts';
+export { parseRemoval, removalQuery } from './removal.ts';
 
 export { packageManagerNames, type PackageManager, type PackageSource };
 

@@ -1,5 +1,5 @@
 import type { Action } from '../../ops/action.ts';
-import type { PackagesCommands } from '../../ops/record.ts';
+import type { PackagesCommands, RemovalCommands } from '../../ops/record.ts';
 
 export const packageManagerNames = ['apt-get', 'dnf', 'yum', 'zypper'] as const;
 export type PackageManagerName = (typeof packageManagerNames)[number];
@@ -8,6 +8,8 @@ export type PackageManagerName = (typeof packageManagerNames)[number];
 export interface PackageManager {
   readonly name: PackageManagerName;
   readonly record: PackagesCommands;
+  /** How packages that were there before are removed, and come back. */
+  readonly removal: RemovalCommands;
   /** Where it looks for repositories: the installer's own file, the folder of all, and files beside the folder. */
   readonly repositories: { readonly file: string; readonly folder: string; readonly more: readonly string[] };
   /** Environment of refresh, install and remove. */
@@ -17,9 +19,11 @@ export interface PackageManager {
   /** Brings the index of the repositories up to date. */
   readonly refresh: readonly string[];
   install(names: readonly string[]): readonly string[];
+  /** What `install` takes for a package in the version that `removal.find` printed. */
+  atVersion(name: string, version: string): string;
   /** Absent where the installation itself refuses to take packages away. */
   readonly rehearsal?: Rehearsal;
-  /** Removes these packages with their configuration, and nothing besides. */
+  /** Removes packages that the installer brought with their configuration, and nothing besides. */
   remove(names: readonly string[]): readonly string[];
 }
 

@@ -1,5 +1,11 @@
 import { describe, expect, it } from 'vitest';
-import { choosePackageManager, packageManagerNames, refuseRemovals, type PackageManager } from './index.ts';
+import {
+  choosePackageManager,
+  packageManagerNames,
+  parseRemoval,
+  refuseRemovals,
+  type PackageManager,
+} from './index.ts';
 
 function managerNamed(name: string): PackageManager {
   const manager = choosePackageManager(packageManagerNames, new Set([name]));
@@ -50,6 +56,40 @@ describe('a package manager', () => {
     const [argv] = refuseRemovals(managerNamed(name), ['jq']);
 
     expect(argv?.slice(6).join(' ')).toBe(tried);
+  });
+
+  it.each([
+    ['apt-get', '1:1.1.5+ds1-1', 'runc=1:1.1.5+ds1-1'],
+    ['dnf', '4:1.1.12-1.el9.x86_64', 'runc-4:1.1.12-1.el9.x86_64'],
+    ['yum', '1.1.12-1.el7.x86_64', 'runc-1.1.12-1.el7.x86_64'],
+    ['zypper', '1.1.12-150000.1.noarch', 'runc.noarch=1.1.12-150000.1'],
+  ])('%s is asked for version %s by %s', (name, version, expected) => {
+    expect(managerNamed(name).atVersion('runc', version)).toBe(expected);
+  });
+
+  it.each([
+    ['nothing', '', [], []],
+    ['one', 'there=runc 1.1-1\n', [{ name: 'runc', version: '1.1-1' }], []],
+    [
+      'what dpkg says',
+      'there=runc 1\nobjection=dpkg: dependency problems prevent removal of runc:\nobjection= kit depends on runc.\nobjection=\n',
+      [{ name: 'runc', version: '1' }],
+      ['kit depends on runc.'],
+    ],
+    [
+      'what rpm says',
+      'there=runc 1\nobjection=error: Failed dependencies:\nobjection=\trunc is needed by (installed) kit-1-1.noarch\n',
+      [{ name: 'runc', version: '1' }],
+      ['runc is needed by (installed) kit-1-1.noarch'],
+    ],
+    [
+      'other words',
+      'there=runc 1\nobjection=rpm: out of order\n',
+      [{ name: 'runc', version: '1' }],
+      ['rpm: out of order'],
+    ],
+  ])('says of a removal %s', (_name, stdout, there, objections) => {
+    expect(parseRemoval({ exitCode: 0, stdout, stderr: '', durationMs: 1 })).toEqual({ there, objections });
   });
 
   it('is the first that the distribution uses of those that are there', () => {

@@ -1,5 +1,5 @@
 import type { PackageManager } from './package-manager.ts';
-import { findInstalledRpms, rpmRecord } from './rpm.ts';
+import { findInstalledRpms, rpmRecord, rpmRemoval } from './rpm.ts';
 
 const repositoriesFile = '/etc/zypp/repos.d/installer.repo';
 
@@ -16,6 +16,7 @@ export const zypper: PackageManager = {
   env: { ZYPP_LOCK_TIMEOUT: '300' },
   repositories: { file: repositoriesFile, folder: '/etc/zypp/repos.d', more: [] },
   record: rpmRecord,
+  removal: rpmRemoval,
   findInstalled: findInstalledRpms,
   refresh: ['/bin/sh', '-c', refresh],
   install: (names) => [
@@ -27,6 +28,10 @@ export const zypper: PackageManager = {
     '--auto-agree-with-licenses',
     ...names,
   ],
+  atVersion: (name, version) => {
+    const dot = version.lastIndexOf('.');
+    return `${name}.${version.slice(dot + 1)}=${version.slice(0, dot)}`;
+  },
   rehearsal: {
     try: (names) => [
       'zypper',
