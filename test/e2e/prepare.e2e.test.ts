@@ -308,8 +308,8 @@ systemctl kill -s KILL "$u" && echo killed "$u"; done; sleep 0.0$1; done`;
       }
       expect(describe(await start(command, '-c', alone).done)).toBe('exit 0, ok');
     }
-    // Scratch files of an apt-get that was killed while it looked at signatures: nobody takes those away but the next boot.
-    await must(host, 'rm -f /tmp/apt.data.* /tmp/apt.sig.* /tmp/apt.conf.*');
+    // Scratch files of an apt-get that was killed: nobody takes those away but the next boot.
+    await must(host, 'rm -rf /tmp/apt.* /tmp/apt-* /tmp/fileutl.message.*');
     await expectOwn();
     await must(
       host,
