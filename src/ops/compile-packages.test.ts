@@ -1,8 +1,9 @@
-import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { canMakeHostRoot, namedSh, shells, startHostRoot, type HostRoot } from '../../test/support/shells.ts';
-import { createHost, type Host } from '../hosts/host.ts';
+import { describe, expect, it } from 'vitest';
+import { eachOnHostRoot } from '../../test/support/host-root-cases.ts';
+import { canMakeHostRoot, shells, type HostRoot } from '../../test/support/shells.ts';
+import type { Host } from '../hosts/host.ts';
 import { compilePackagesReturn, compileRecordedInstall, compileRecordedRemoval } from './compile-packages.ts';
 import { hostPaths } from './host-paths.ts';
 import type { RecordQuery } from './query.ts';
@@ -35,22 +36,9 @@ describe.skipIf(!canMakeHostRoot).each(shells)(
     let root: HostRoot;
     let host: Host;
     let folder: string;
-    let count = 0;
 
-    beforeAll(async () => {
-      root = await startHostRoot();
-      host = createHost('n1', root.transport(namedSh(binary, root.folder)));
-    });
-
-    afterAll(() => {
-      root.stop();
-    });
-
-    beforeEach(() => {
-      count += 1;
-      folder = join(root.folder, `case${count}`);
-      mkdirSync(folder);
-      rmSync(root.outside(hostPaths.before), { recursive: true, force: true });
+    eachOnHostRoot(binary, (given) => {
+      ({ root, host, folder } = given);
       write('db', 'ii  base 1\nii  runc 1.1+b\nhi  docker.io 20\n');
       write('repo', 'runc 1.1+b\nrunc 1.2\ndocker.io 20\n');
       write('files.runc', '/usr/bin/runc\n');
@@ -59,7 +47,7 @@ describe.skipIf(!canMakeHostRoot).each(shells)(
         '/lib/systemd/system/docker.service\n/lib/systemd/system/x@.service\n/lib/systemd/system\n',
       );
       write('units', 'docker.service enabled active\n');
-      writeFileSync(root.outside('/usr/local/sbin/systemctl'), `#!/bin/sh\ncd ${folder}\n${tools.systemctl}\n`, {
+      writeFileSync(root.outside('/usr/local/sbin/systemctl'), `#!/bin/sh\ncd '${folder}'\n${tools.systemctl}\n`, {
         mode: 0o755,
       });
     });
@@ -72,7 +60,7 @@ describe.skipIf(!canMakeHostRoot).each(shells)(
       return readFileSync(join(folder, name), 'utf8');
     }
 
-    const tool = (script: string): string[] => ['sh', '-c', `cd ${folder}\n${script}`, 'sh'];
+    const tool = (script: string): string[] => ['sh', '-c', `cd '${folder}'\n${script}`, 'sh'];
     const commands = (): RecordQuery['packages'] => ({ list: tool(tools.list), tryRemoval: tool(tools.try) });
     const removal = () => ({
       find: tool(tools.find),
@@ -85,7 +73,7 @@ describe.skipIf(!canMakeHostRoot).each(shells)(
 
     async function run(script: string): Promise<{ exitCode: number | undefined; stdout: string }> {
       const options = { root: true, timeoutMs: 20_000, signal: undefined };
-      return root.transport(namedSh(binary, root.folder)).exec(script, options);
+      return root.transport(binary).exec(script, options);
     }
 
     const words = (argv: readonly string[]): string =>
@@ -99,7 +87,7 @@ describe.skipIf(!canMakeHostRoot).each(shells)(
         ),
       );
     const install = (...lines: string[]) =>
-      run(compileRecordedInstall(commands(), `printf '%s\\n' ${words(lines)} >>${folder}/db\n`));
+      run(compileRecordedInstall(commands(), `printf '%s\\n' ${words(lines)} >>'${folder}/db'\n`));
     const back = (packages: readonly RemovedPackage[], refresh = ['true'], last: readonly string[] = ['true']) => {
       const argv = (names: readonly string[]): string[] => [...tool(tools.install), ...names];
       const exact = ({ name, version }: RemovedPackage): string => `${name}=${version}`;
@@ -156,7 +144,7 @@ describe.skipIf(!canMakeHostRoot).each(shells)(
     it('have the record of the first try where one was cut off', async () => {
       const script = compileRecordedRemoval(
         { names: ['docker.io'], commands: commands(), removal: removal() },
-        `echo 'docker.service disabled inactive' >${folder}/units\nkill -KILL $$\n`,
+        `echo 'docker.service disabled inactive' >'${folder}/units'\nkill -KILL $$\n`,
       );
       await run(script);
       expect((await entry('removed-packages'))?.packages).toEqual([{ ...docker, isThere: true, isReturning: false }]);

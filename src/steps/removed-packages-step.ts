@@ -6,6 +6,7 @@ import type { RecordQuery } from '../ops/query.ts';
 import type { RemovedPackage } from '../ops/record.ts';
 import { customStep } from './edit-step.ts';
 import { sha256 } from './file-step.ts';
+import { recordUnreadable } from './restore-step.ts';
 
 export interface RemovePackagesInput {
   readonly id: string;
@@ -67,12 +68,7 @@ export function returnPackagesStep(id: string, manager: PackageManager): Step {
   return customStep(id, [record], (seen) => {
     const answer = seen(record);
     if (answer.state === 'absent') return noChanges;
-    if (answer.state === 'unknown')
-      return blocked(
-        'RECORD_UNREADABLE',
-        `cannot read ${hostPaths.before}: ${answer.reason}`,
-        'see whether the file system is healthy, then run again',
-      );
+    if (answer.state === 'unknown') return recordUnreadable(answer.reason);
     const entry = answer.value.entries.find((one) => one.kind === 'removed-packages');
     if (entry === undefined) return noChanges;
     const end: readonly Action[] = [{ kind: 'forget', entry: entry.id }, ...removeEmptyState];

@@ -1,4 +1,4 @@
-import { blocked, changes, noChanges, type Change, type Step } from '../engine/step.ts';
+import { blocked, changes, noChanges, type Change, type Step, type StepPlan } from '../engine/step.ts';
 import type { Action } from '../ops/action.ts';
 import { hostPaths } from '../ops/host-paths.ts';
 import { fileQuery, type Answers, type FileQuery, type RecordQuery } from '../ops/query.ts';
@@ -47,12 +47,7 @@ export function restoreStep(id: string, input: RestoreStepInput): Step {
     plan(seen) {
       const answer = seen(record);
       if (answer.state === 'absent') return noChanges;
-      if (answer.state === 'unknown')
-        return blocked(
-          'RECORD_UNREADABLE',
-          `cannot read ${hostPaths.before}: ${answer.reason}`,
-          'see whether the file system is healthy, then run again',
-        );
+      if (answer.state === 'unknown') return recordUnreadable(answer.reason);
       // Packages that were removed come back when all else is done: their repositories may be among it.
       const entries = answer.value.entries.filter((entry) => entry.kind !== 'removed-packages');
       const list = entries.map((entry): Change => {
@@ -66,6 +61,15 @@ export function restoreStep(id: string, input: RestoreStepInput): Step {
       return list.length === 0 ? noChanges : changes(...list);
     },
   };
+}
+
+/** What is on a host is not put back by a record that cannot be read. */
+export function recordUnreadable(reason: string): StepPlan {
+  return blocked(
+    'RECORD_UNREADABLE',
+    `cannot read ${hostPaths.before}: ${reason}`,
+    'see whether the file system is healthy, then run again',
+  );
 }
 
 type OwnEntry = Exclude<RecordEntry, RemovedPackagesEntry>;
