@@ -21,6 +21,7 @@ export default defineConfig({
         test: {
           name: 'integration',
           include: ['test/integration/**/*.test.ts'],
+          globalSetup: ['test/support/install-tools.ts'],
           testTimeout: minuteMs,
           hookTimeout: 2 * minuteMs,
         },

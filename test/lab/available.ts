@@ -1,4 +1,4 @@
-import { accessSync, constants, existsSync, readFileSync, statfsSync } from 'node:fs';
+import { accessSync, constants, existsSync, readFileSync, rmSync, statfsSync, writeFileSync } from 'node:fs';
 import { delimiter, dirname, join } from 'node:path';
 import { run, tryRun, type Log } from './commands.ts';
 import { hierarchies } from './cgroups.ts';
@@ -62,17 +62,33 @@ export async function ensureRpmTools(log: Log): Promise<void> {
   await install(rpmTools, log);
 }
 
-async function install(wanted: Readonly<Record<string, string>>, log: Log): Promise<void> {
+/** The same for any commands, each with its Debian package. Services that come along are not started: their ports are the tests'. */
+export async function install(wanted: Readonly<Record<string, string>>, log: Log): Promise<void> {
   const packages = [...new Set(missingTools(wanted).map((tool) => wanted[tool] ?? tool))];
   if (packages.length === 0) return;
   log(`installing ${packages.join(', ')}`);
   await withLock('apt', log, async () => {
     const command = ['-o', 'DPkg::Lock::Timeout=300', 'install', '-y', '-qq', '--no-install-recommends', ...packages];
-    // The lists may be old or empty: they are fetched only where the first try shows it.
-    if ((await tryRun('apt-get', command)).exitCode === 0) return;
-    await run('apt-get', ['update', '-qq']);
-    await run('apt-get', command);
+    await withoutServices(async () => {
+      // The lists may be old or empty: they are fetched only where the first try shows it.
+      if ((await tryRun('apt-get', command)).exitCode === 0) return;
+      await run('apt-get', ['update', '-qq']);
+      await run('apt-get', command);
+    });
   });
+}
+
+/** What Debian's packages ask before they start a service (invoke-rc.d); 101 is its word for no. */
+const policy = '/usr/sbin/policy-rc.d';
+
+async function withoutServices(work: () => Promise<void>): Promise<void> {
+  if (existsSync(policy)) return work();
+  writeFileSync(policy, '#!/bin/sh\nexit 101\n', { mode: 0o755 });
+  try {
+    await work();
+  } finally {
+    rmSync(policy, { force: true });
+  }
 }
 
 /** Names of the capabilities that the text of /proc/PID/status shows to be absent. */
