@@ -7,3 +7,8 @@ export function basicCredentials({ username, password }: { username: string; pas
 export function basicHeader(account: { username: string; password: string }): string {
   return `Basic ${basicCredentials(account)}`;
 }
+
+/** Whether a header of Authorization holds a password, and no token. */
+export function isBasic(header: string): boolean {
+  return header.startsWith('Basic ');
+}

@@ -1,4 +1,4 @@
-import { basicHeader } from '../lib/basic-auth.ts';
+import { basicHeader, isBasic } from '../lib/basic-auth.ts';
 import { sleep } from '../lib/deadline.ts';
 import { retry } from '../lib/retry.ts';
 import type { ConnectionOptions } from './agent.ts';
@@ -15,6 +15,7 @@ import {
   statusError,
   type Doing,
 } from './http-errors.ts';
+import { createLoginGate } from './login-gate.ts';
 import { isTransient, OciError, waitOf } from './oci-errors.ts';
 
 /** How often and how long requests are tried. */
@@ -79,6 +80,11 @@ export function createEndpoint(options: EndpointOptions): Endpoint {
     return { what, registry: host === registry ? registry : `${registry} (at ${host})` };
   };
 
+  const gate = createLoginGate({
+    server: registry,
+    code: 'OCI_UNAUTHORIZED',
+    remedy: `check user and password for ${registry}`,
+  });
   const { send, close } = createSender({ connection, stallMs: patience.stallMs, onRequest, doing });
 
   /** Follows redirects; what proves who we are is not shown to another host. */
@@ -149,7 +155,8 @@ export function createEndpoint(options: EndpointOptions): Endpoint {
         ...(body === undefined ? {} : { body: Buffer.from(body) }),
       };
       const token = await persist({ attempts: patience.attempts }, async () => {
-        const reply = await send(new URL(url, baseUrl), request);
+        const ask = (): Promise<EndpointAnswer> => send(new URL(url, baseUrl), request);
+        const reply = await (account === undefined ? ask() : gate.show(ask));
         if (reply.status === 429 || reply.status >= 500)
           throw await failure(reply, request.what, account === undefined);
         await reply.bytes();
@@ -224,7 +231,11 @@ export function createEndpoint(options: EndpointOptions): Endpoint {
       const header = isOwn
         ? await (wish.asAccount === true ? accountHeader() : access.headerFor(wish.scopes))
         : undefined;
-      let answer = await sendFollowing(url, wish, header);
+      const show = (shown: string | undefined): Promise<EndpointAnswer> => {
+        const go = (): Promise<EndpointAnswer> => sendFollowing(url, wish, shown);
+        return shown !== undefined && isBasic(shown) ? gate.show(go) : go();
+      };
+      let answer = await show(header);
       const next =
         answer.status === 401 && isOwn && wish.asAccount !== true
           ? renewed(used, access, header, answer.headers.get('www-authenticate'))
@@ -232,7 +243,7 @@ export function createEndpoint(options: EndpointOptions): Endpoint {
       if (next !== undefined && !streams) {
         answer.discard();
         access = await next;
-        answer = await sendFollowing(url, wish, await access.headerFor(wish.scopes));
+        answer = await show(await access.headerFor(wish.scopes));
       }
       try {
         if (wish.accept.includes(answer.status)) {

@@ -57,8 +57,13 @@ export function pageInstead({ what, registry }: WebDoing): OciError {
   });
 }
 
+/** The remedy where a server refuses the login that the cluster file has for it. */
+export function checkCredentials(server: string): string {
+  return `check the credentials of ${server} in ${servers}`;
+}
+
 function loginRemedy({ registry, hadLogin, ledBy }: WebDoing): string {
-  if (hadLogin) return `check the credentials of ${registry} in ${servers}`;
+  if (hadLogin) return checkCredentials(registry);
   if (ledBy === undefined) return `give user and password, or a token, for ${registry} in ${servers}`;
   return `ask ${registry} itself, with a mirror for the host in spec.artifacts.mirrors: what proves who we are to ${ledBy} is not shown to another host`;
 }

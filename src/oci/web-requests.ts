@@ -4,12 +4,13 @@ import fetch, { type Response } from 'node-fetch';
 import { abortReason, sleep } from '../lib/deadline.ts';
 import { createAgent } from './agent.ts';
 import { parseRetryAfter, stalled } from './http-errors.ts';
+import { createLoginGate, type LoginGate } from './login-gate.ts';
 import { isTransient, OciError, waitOf } from './oci-errors.ts';
 import { receiveBody, type ReceiveOptions } from './receive.ts';
 import { watchStall } from './stall.ts';
 import { readAll } from './verify.ts';
-import { pageInstead, webConnectionError, webStatusError, type WebDoing } from './web-errors.ts';
-import { loginHeader, serverOf, type WebServers } from './web-servers.ts';
+import { checkCredentials, pageInstead, webConnectionError, webStatusError, type WebDoing } from './web-errors.ts';
+import { loginHeader, serverOf, type WebServer, type WebServers } from './web-servers.ts';
 
 export interface WebRequest {
   readonly method: 'GET' | 'HEAD';
@@ -58,13 +59,32 @@ export function createWebRequests({ servers, proxyEnv, maxConnections, stallMs }
     return agent;
   };
 
-  const send = async (
+  const gates = new Map<string, LoginGate>();
+  const gateOf = ({ origin, host }: URL): LoginGate => {
+    const gate =
+      gates.get(origin) ??
+      createLoginGate({ server: host, code: 'WEB_FILE_UNAUTHORIZED', remedy: checkCredentials(host) });
+    gates.set(origin, gate);
+    return gate;
+  };
+
+  const send = async (request: WebRequest, url: URL, first: URL): Promise<WebAnswer> => {
+    // As with registries: what proves who we are is shown to the very origin that was asked, and to none that it leads to.
+    const login = url.origin === first.origin ? serverOf(servers, url)?.login : undefined;
+    if (login === undefined) return sendOnce(request, url, first, undefined);
+    const shown = await gateOf(url).show(async () => {
+      const answer = await sendOnce(request, url, first, login);
+      return { status: answer.response.status, answer };
+    });
+    return shown.answer;
+  };
+
+  const sendOnce = async (
     { method, url: address, headers, signal }: WebRequest,
     url: URL,
     first: URL,
+    login: WebServer['login'],
   ): Promise<WebAnswer> => {
-    // As with registries: what proves who we are is shown to the very origin that was asked, and to none that it leads to.
-    const login = url.origin === first.origin ? serverOf(servers, url)?.login : undefined;
     const own = login === undefined ? {} : { authorization: loginHeader(login) };
     const doing: WebDoing = {
       what: `reading ${address}`,

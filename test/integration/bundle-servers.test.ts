@@ -26,6 +26,7 @@ let tls: { cert: string; key: string };
 let repo: FileServer;
 /** The headers that it saw. */
 let seen: Set<string | undefined>;
+let asked: (string | undefined)[];
 
 beforeAll(async () => {
   dir = await mkdtemp(join(tmpdir(), 'bundle-servers-'));
@@ -42,6 +43,7 @@ afterAll(async () => {
 
 beforeEach(async () => {
   seen = new Set();
+  asked = [];
   repo = await new FileServer().start(tls);
   for (const [path, bytes] of site.files.contents) repo.contents.set(path, bytes);
   wants(basic);
@@ -56,6 +58,7 @@ afterEach(async () => {
 function wants(header: string, status = 401): void {
   repo.fault = (_path, response, { headers }) => {
     seen.add(headers.authorization);
+    asked.push(headers.authorization);
     if (headers.authorization === header) return false;
     response.writeHead(status, { 'www-authenticate': 'Basic realm="repo"' }).end('<html>no</html>');
     return true;
@@ -208,6 +211,14 @@ describe('says which host wanted what', () => {
     expect(error.message).toContain(named(said));
     expect(error.message).toContain(`reading https://${at()}/`);
     expect(`${error.message}${error.remedy}`).not.toContain('nonsense');
+  });
+
+  it('a wrong login is shown three times at most', async () => {
+    wants(basic, 401);
+
+    await failureOf(configWith({ ca, credentials: { ...credentials, password: { env: 'WRONG' } } }));
+
+    expect(asked.filter((header) => header?.startsWith('Basic '))).toHaveLength(3);
   });
 
   it('a secret that is not there', async () => {

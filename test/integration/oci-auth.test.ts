@@ -160,3 +160,53 @@ describe('a token that is refused before its time', () => {
     expect(tokens.issued).toBe(2);
   });
 });
+
+describe('a wrong password', () => {
+  const wrong = basicHeader({ ...account, password: 'guessed' });
+
+  /** Pulls forty images with it; how often it was shown, and how each image ended. */
+  async function pullForty(): Promise<{ shown: number; most: number; codes: Set<string | undefined> }> {
+    let [shown, active, most] = [0, 0, 0];
+    const { fault } = registry;
+    registry.fault = (asked, response, request) => {
+      if (asked.authorization === wrong) {
+        shown += 1;
+        active += 1;
+        most = Math.max(most, active);
+        response.on('close', () => (active -= 1));
+      }
+      return fault?.(asked, response, request) ?? false;
+    };
+    const credentials = fixedCredentials({ [registry.host]: { ...account, password: 'guessed' } });
+    const store = createRegistryStore({ patience: { baseDelayMs: 1, maxDelayMs: 5, attempts: 3 }, credentials });
+    stores.push(store);
+    const names = Array.from({ length: 40 }, (_, index) => parseReference(`${registry.host}/app${index}:v1`));
+    const { images } = await copy(
+      store,
+      layout,
+      names.map((name) => ({ from: name, to: name })),
+    );
+    return { shown, most, codes: new Set(images.map(({ error }) => error?.code)) };
+  }
+
+  it.each([
+    ['basic', 'Basic realm="test"'],
+    ['token', 'Bearer realm="http://REGISTRY/token",service="test"'],
+  ])(
+    'is shown three times at most, and never twice at once, however many images are asked for: %s',
+    async (_, challenge) => {
+      registry.fault = (_asked, response, request) => {
+        request.resume();
+        response.writeHead(401, { 'www-authenticate': challenge.replace('REGISTRY', registry.host) }).end();
+        return true;
+      };
+
+      const { shown, most, codes } = await pullForty();
+
+      expect(shown).toBeLessThanOrEqual(3);
+      expect(shown).toBeGreaterThan(0);
+      expect(most).toBe(1);
+      expect([...codes]).toEqual(['OCI_UNAUTHORIZED']);
+    },
+  );
+});
