@@ -68,7 +68,7 @@ export interface WriteResult {
   readonly wasThere: boolean;
 }
 
-const defaultJobs = 6;
+const defaultJobs = 8;
 
 /**
  * Writes a bundle of this manifest: the same manifest gives the same bytes. What an earlier run left is gone on with; blobs of a bundle

@@ -2,7 +2,7 @@ import type { Duplex } from 'node:stream';
 import { InstallerError } from '../errors.ts';
 import { createLimiter } from '../lib/concurrency.ts';
 import type { BastionConfig } from '../spec/schema.ts';
-import { connectBastion, type Bastion } from '../transport/bastion.ts';
+import type { Bastion } from '../transport/bastion.ts';
 import type { KeyLoader } from '../transport/loaded-key.ts';
 import type { SshTarget } from '../transport/ssh.ts';
 import { secretReader } from './secret-reader.ts';
@@ -80,6 +80,8 @@ class BastionFailure extends Error {}
 async function connect(config: BastionConfig, options: BastionOptions): Promise<Bastion> {
   const read = secretReader('the bastion', options.addSecret);
   const { address, port, user, keyFile, knownHosts } = config;
+  // Loaded here, for whoever makes bundles opens no SSH connection.
+  const { connectBastion } = await import('../transport/bastion.ts');
   try {
     return await connectBastion(
       {

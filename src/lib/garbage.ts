@@ -1,9 +1,9 @@
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 
-const everyBytes = 8 * 1024 * 1024;
+const everyBytes = 16 * 1024 * 1024;
 /** Every so many times everything is collected: some buffers have grown old by then. */
-const majorEvery = 16;
+const majorEvery = 8;
 let bytesSince = 0;
 let times = 0;
 let collect: ((options: { readonly type: 'minor' | 'major' }) => void) | undefined;

@@ -1,7 +1,7 @@
 import type { OnReadOpts, Socket } from 'node:net';
 
 /** Memory that a connection reads into: larger reads, fewer events. */
-const bufferBytes = 128 * 1024;
+const bufferBytes = 256 * 1024;
 /** Reads up to this size are handed over as copies: whoever reads a proxy's first answer keeps its pieces. */
 const copiedBytes = 16 * 1024;
 
