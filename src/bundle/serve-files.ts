@@ -93,3 +93,8 @@ export function filePathOf(item: BundleItem): string {
   const platform = item.platforms.map((text) => `${text.replaceAll('/', '-')}/`).join('');
   return `${filesPath}${item.kind}/${platform}${item.name}`;
 }
+
+/** What a person should know of a blob that a served bundle could not give. */
+export function describeServedDamage(path: string, error: Error): string {
+  return `${path} is damaged, and a client did not get what it asked for: ${error.message}. Run installer bundle verify ${path}, which names all that is damaged, and copy the bundle again`;
+}

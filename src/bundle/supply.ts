@@ -4,16 +4,23 @@ import { formatReference, parseReference } from '../oci/reference.ts';
 import { serveRegistry } from '../oci/serve.ts';
 import type { Bundle } from './bundle.ts';
 import { bundleSuite, repositoriesIn, repositoryPath } from './package-places.ts';
-import { filePathOf, filesHandler } from './serve-files.ts';
+import { describeServedDamage, filePathOf, filesHandler } from './serve-files.ts';
 
-/** A bundle as the supply of a run: served on a free port of this machine's loopback until it is closed. */
+/**
+ * A bundle as the supply of a run: served on a free port of this machine's loopback until it is closed. `onDamaged` is told of each blob that
+ * hosts could not be given, for all that they see of it is a connection that ends.
+ */
 export async function openSupply(
   bundle: Bundle,
   description: string,
+  onDamaged: (message: string) => void,
 ): Promise<{ readonly supply: Supply; close(): Promise<void> }> {
   const packages = await packagesIn(bundle);
   const unproven = repositoriesIn(bundle.manifest.items).filter((name) => !packages.has(name));
-  const served = await serveRegistry(bundle.store, { others: filesHandler(bundle) });
+  const served = await serveRegistry(bundle.store, {
+    others: filesHandler(bundle),
+    onDamaged: (error) => onDamaged(describeServedDamage(bundle.path, error)),
+  });
   const supply: Supply = {
     ...findIn(bundle),
     description,

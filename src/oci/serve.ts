@@ -5,7 +5,7 @@ import type { Duplex } from 'node:stream';
 import { InstallerError, messageOf } from '../errors.ts';
 import { isDigest, type Digest } from './digest.ts';
 import { mediaTypes } from './media-types.ts';
-import { isNotFound } from './oci-errors.ts';
+import { isNotFound, isOtherBytes } from './oci-errors.ts';
 import type { Reference, RepositoryName } from './reference.ts';
 import { createGate, type Gate, type ServeAccount } from './serve-auth.ts';
 import { blobSender, type SendBlob } from './send-blob.ts';
@@ -23,6 +23,8 @@ export interface ServeOptions {
   readonly account?: ServeAccount | undefined;
   /** Called for each answer. */
   readonly onRequest?: ((event: { method: string; path: string; status: number }) => void) | undefined;
+  /** Called once for each blob that cannot be given because its bytes are others, or missing. */
+  readonly onDamaged?: ((error: InstallerError) => void) | undefined;
   /** Answers paths outside of `/v2/` and `/token`; true where it did. What is not answered is a 404. */
   readonly others?: ((request: IncomingMessage, response: ServerResponse) => Promise<boolean>) | undefined;
 }
@@ -47,6 +49,12 @@ export async function serveRegistry(store: LocalOciStore, options: ServeOptions 
   const gate = options.account === undefined ? undefined : createGate(options.account);
   const send = blobSender(store.description);
   const known = (await store.listReferences?.()) ?? [];
+  const told = new Set<string>();
+  const tell = (error: unknown): void => {
+    if (!isOfStore(error) || told.has(error.message)) return;
+    told.add(error.message);
+    options.onDamaged?.(error);
+  };
   const handle = (request: IncomingMessage, response: ServerResponse): void => {
     const url = urlOf(request);
     const path = url?.pathname ?? request.url ?? '';
@@ -58,6 +66,7 @@ export async function serveRegistry(store: LocalOciStore, options: ServeOptions 
       return;
     }
     answer({ store, known, gate, send, options }, url, request, response).catch((error: unknown) => {
+      tell(error);
       // Half a body cannot be mended: the client sees a connection that breaks, and asks again.
       if (response.headersSent) response.destroy();
       else if (isNotFound(error)) sendError(response, 404, 'NAME_UNKNOWN', messageOf(error));
@@ -83,6 +92,11 @@ export async function serveRegistry(store: LocalOciStore, options: ServeOptions 
         server.closeAllConnections();
       }),
   };
+}
+
+/** Whether the store gave other bytes than a digest stands for, or too few: no client's doing. */
+function isOfStore(error: unknown): error is InstallerError {
+  return error instanceof InstallerError && (isOtherBytes(error) || error.code === 'OCI_CONNECTION_LOST');
 }
 
 interface Serving {

@@ -3,7 +3,7 @@ import { formatSize } from '../bundle/bundle-errors.ts';
 import { checkRegistry, pushBundle, refuseDelta, type CheckedItem } from '../bundle/push.ts';
 import { repositoriesIn, repositoryPath } from '../bundle/package-places.ts';
 import { mapItems, parseTarget, projectsOf, type MappedItem, type RegistryTarget } from '../bundle/registry-mapping.ts';
-import { filesHandler, filesPath } from '../bundle/serve-files.ts';
+import { describeServedDamage, filesHandler, filesPath } from '../bundle/serve-files.ts';
 import { exitCodes, InstallerError, InstallerErrors, messageOf, type ExitCode } from '../errors.ts';
 import { dockerCredentials, fixedCredentials } from '../oci/credentials.ts';
 import type { CopyResult } from '../oci/copy-types.ts';
@@ -144,11 +144,12 @@ export interface ServedAddresses {
   readonly packages: Readonly<Record<string, string>>;
 }
 
-/** Serves a bundle until the signal; `onListening` is told the addresses. */
+/** Serves a bundle until the signal; `onListening` is told the addresses, `onDamaged` what of it cannot be given. */
 export async function serveBundle(
   input: ServeInput,
   signal: AbortSignal,
   onListening: (addresses: ServedAddresses) => void,
+  onDamaged: (message: string) => void,
 ): Promise<void> {
   const { certificateFile, keyPemFile, account, host, port } = input;
   if ((certificateFile === undefined) !== (keyPemFile === undefined)) {
@@ -168,7 +169,10 @@ export async function serveBundle(
     refuseDelta(bundle);
     const others = filesHandler(bundle);
     const login = account === undefined || password === undefined ? undefined : { ...account, password };
-    const served: ServedRegistry = await serveRegistry(bundle.store, { host, port, tls, account: login, others });
+    const served: ServedRegistry = await serveRegistry(bundle.store, {
+      ...{ host, port, tls, account: login, others },
+      onDamaged: (error) => onDamaged(describeServedDamage(input.path, error)),
+    });
     const { url } = served;
     const repositories = repositoriesIn(bundle.manifest.items);
     onListening({

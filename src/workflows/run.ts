@@ -42,7 +42,8 @@ export async function runOnCluster(
   if (bundle === undefined) return runPhases(options, parts, emitter, signal, undefined);
   // Only now: other runs need neither the reader of bundles nor the server.
   const { withSupply } = await import('./use-bundle.ts');
-  return withSupply(options.config, bundle, (config, supply) =>
+  const onWarning = (message: string): void => emitter.emit({ type: 'log', level: 'warning', message });
+  return withSupply(options.config, bundle, onWarning, (config, supply) =>
     runPhases({ ...options, config }, parts, emitter, signal, supply),
   );
 }

@@ -24,6 +24,7 @@ export interface BundleUse extends SignatureInput {
 export async function withSupply<T>(
   config: ClusterConfig,
   use: BundleUse,
+  onWarning: (message: string) => void,
   work: (config: ClusterConfig, supply: Supply) => Promise<T>,
 ): Promise<T> {
   return withBundle(use.path, use, async (bundle, signature) => {
@@ -34,7 +35,7 @@ export async function withSupply<T>(
       await loadCatalogs(config),
       await chartImagesIn(bundle, config),
     );
-    const opened = await openSupply(bundle, `${use.path} (${describeSignature(signature)})`);
+    const opened = await openSupply(bundle, `${use.path} (${describeSignature(signature)})`, onWarning);
     try {
       return await work(
         { ...config, spec: { ...config.spec, artifacts: { ...config.spec.artifacts, mirrors: {} } } },

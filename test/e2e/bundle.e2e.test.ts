@@ -2,7 +2,7 @@ import { spawn, type ChildProcess } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { once } from 'node:events';
 import { createReadStream, createWriteStream } from 'node:fs';
-import { chmod, copyFile, readFile, rm, writeFile } from 'node:fs/promises';
+import { chmod, copyFile, open, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { pipeline } from 'node:stream/promises';
@@ -29,9 +29,36 @@ const upgradeTo = '1.37';
 
 interface Item {
   readonly kind: string;
+  readonly blobs: readonly string[];
   readonly name: string;
   readonly version?: string;
   readonly digest: string;
+}
+
+/** A reference without its tag. */
+function bare(reference: string): string {
+  return reference.replace(/:[^:/]*$/, '');
+}
+
+/** Changes one byte in the middle of the largest of these blobs; returns its digest. */
+async function flipIn(file: string, digests: readonly string[]): Promise<string> {
+  const listing = await exec('tar', ['--list', '--verbose', '--block-number', '-f', file]);
+  const blobs = listing.split('\n').flatMap((line) => {
+    const found = /^block (\d+): \S+ \S+ +(\d+) .* blobs\/sha256\/([0-9a-f]{64})$/.exec(line);
+    const digest = `sha256:${found?.[3] ?? ''}`;
+    return digests.includes(digest)
+      ? [{ digest, offset: (Number(found?.[1]) + 1) * 512, size: Number(found?.[2]) }]
+      : [];
+  });
+  const [largest] = blobs.toSorted((a, b) => b.size - a.size);
+  if (largest === undefined) throw new Error(`${file} has none of ${digests.join(', ')}`);
+  const handle = await open(file, 'r+');
+  const at = largest.offset + Math.floor(largest.size / 2);
+  const byte = Buffer.alloc(1);
+  await handle.read(byte, 0, 1, at);
+  await handle.write(Buffer.from([(byte[0] ?? 0) ^ 1]), 0, 1, at);
+  await handle.close();
+  return largest.digest;
 }
 
 suite.skipIf(unavailable !== undefined)(title, { timeout: 600_000 }, () => {
@@ -42,6 +69,7 @@ suite.skipIf(unavailable !== undefined)(title, { timeout: 600_000 }, () => {
   let bundle: string;
   let server: ChildProcess | undefined;
   let latest = '';
+  let port = '';
 
   beforeAll(async () => {
     await labDown(name, () => undefined);
@@ -91,6 +119,22 @@ suite.skipIf(unavailable !== undefined)(title, { timeout: 600_000 }, () => {
     const hash = createHash('sha256');
     for await (const chunk of createReadStream(path)) hash.update(chunk as Buffer);
     return hash.digest('hex');
+  }
+
+  /** Serves a bundle in the place of the one before, where that was. */
+  async function serve(file: string, port = '0'): Promise<{ registry: string; files: string; stderr: () => string }> {
+    if (server !== undefined) {
+      server.kill('SIGTERM');
+      await once(server, 'close');
+    }
+    const child = spawn(binary, ['bundle', 'serve', file, '--host', lab.address, '--port', port, '--output', 'json'], {
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
+    server = child;
+    let said = '';
+    child.stderr.on('data', (text: Buffer) => (said += text.toString()));
+    const [line] = (await once(createInterface({ input: child.stdout }), 'line')) as [string];
+    return { ...(JSON.parse(line) as { registry: string; files: string }), stderr: () => said };
   }
 
   test('is made of everything that the cluster file and an upgrade need, the same bytes each time', async () => {
@@ -146,18 +190,14 @@ suite.skipIf(unavailable !== undefined)(title, { timeout: 600_000 }, () => {
 
   test('is all that a cluster is made from', async () => {
     const address = lab.address;
-    server = spawn(binary, ['bundle', 'serve', bundle, '--host', address, '--port', '0', '--output', 'json'], {
-      stdio: ['ignore', 'pipe', 'inherit'],
-    });
-    const [line] = (await once(createInterface({ input: server.stdout ?? process.stdin }), 'line')) as [string];
-    const { registry, files } = JSON.parse(line) as { registry: string; files: string };
+    const { registry, files } = await serve(bundle);
     const file = await fileOf('offline', ['node1'], ({ spec }) => {
       for (const name of Object.keys(spec.runtime.registries)) spec.runtime.registries[name] = { mirrors: [registry] };
       for (const name of Object.keys(spec.artifacts.mirrors)) spec.artifacts.mirrors[name] = `${files}/${name}`;
       delete spec.hostSettings;
     });
     // Nothing but the served bundle answers the host: neither the upstream's registry nor its downloads.
-    const { port } = new URL(registry);
+    ({ port } = new URL(registry));
     const rule = `OUTPUT -p tcp -d ${address} ! --dport ${port} -m conntrack --ctstate NEW -j REJECT`;
     await must(host, `iptables -I ${rule}`);
     const blocked = await host.exec(['curl', '-sS', '--max-time', '5', `http://${address}:8080/`]);
@@ -179,7 +219,7 @@ suite.skipIf(unavailable !== undefined)(title, { timeout: 600_000 }, () => {
 
     for (const { name: reference, digest } of images) {
       const found = there.find(({ repoTags }) => repoTags.includes(reference));
-      expect(found?.repoDigests, reference).toContain(`${reference.replace(/:[^:/]*$/, '')}@${digest}`);
+      expect(found?.repoDigests, reference).toContain(`${bare(reference)}@${digest}`);
     }
     console.log(`      ${images.length} images pulled from the served bundle`);
     // What is extracted is an archive of images for ctr, too; so is the whole file, which takes it a minute.
@@ -190,6 +230,38 @@ suite.skipIf(unavailable !== undefined)(title, { timeout: 600_000 }, () => {
     await must(host, ['ctr', '-n', 'imported', 'images', 'import', '/images.tar']);
     const imported = (await must(host, ['ctr', '-n', 'imported', 'images', 'ls', '-q'])).stdout.trim().split('\n');
     expect(imported.toSorted()).toEqual(some.toSorted());
+  });
+
+  test('gives containerd no layer in which one byte is another, and the same pull goes on from the right file', async () => {
+    const image = (await itemsOf(bundle)).find(({ name: reference }) => reference.includes('/kube-scheduler:'));
+    if (image === undefined) throw new Error('the bundle has no kube-scheduler');
+    const damaged = join(lab.dir, 'damaged.tar');
+    await exec('cp', ['--reflink=auto', bundle, damaged]);
+    const flipped = await flipIn(damaged, image.blobs);
+    await must(host, [
+      'ctr',
+      '-n',
+      'k8s.io',
+      'images',
+      'rm',
+      '--sync',
+      image.name,
+      `${bare(image.name)}@${image.digest}`,
+    ]);
+    await must(host, 'ctr -n k8s.io content prune references; ctr -n k8s.io content ls -q >/root/content');
+    expect((await must(host, 'cat /root/content')).stdout).not.toContain(flipped);
+    const { stderr } = await serve(damaged, port);
+
+    const refused = await host.exec(['crictl', '--timeout=60s', 'pull', image.name]);
+
+    expect(refused.exitCode).not.toBe(0);
+    expect((await must(host, 'ctr -n k8s.io content ls -q')).stdout).not.toContain(flipped);
+    expect((await must(host, 'crictl images -o json')).stdout).not.toContain(image.name);
+    expect(stderr()).toContain(flipped);
+    await serve(bundle, port);
+    await must(host, ['crictl', '--timeout=60s', 'pull', image.name]);
+    expect((await must(host, 'ctr -n k8s.io content ls -q')).stdout).toContain(flipped);
+    await rm(damaged);
   });
 
   test('is refused before a host is touched where it is not what it should be', async () => {

@@ -90,7 +90,13 @@ it('values that ask for another image than the bundle has are found out before a
   const config = withExtras(site, { charts: [{ ...chart, values }] });
   const path = join(dir, 'site.tar');
   await site.create({ path, config });
-  const use = (): Promise<string> => withSupply(config, { path }, () => Promise.resolve('used'));
+  const use = (): Promise<string> =>
+    withSupply(
+      config,
+      { path },
+      () => undefined,
+      () => Promise.resolve('used'),
+    );
 
   expect(await use()).toBe('used');
   await writeFile(values, 'image: { tag: "8", repository: ghcr.io/shop/other }\n');

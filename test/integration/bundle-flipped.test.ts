@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { openBundle, type Bundle } from '../../src/bundle/bundle.ts';
 import type { BundleItem } from '../../src/bundle/manifest.ts';
-import { filePathOf, filesHandler } from '../../src/bundle/serve-files.ts';
+import { describeServedDamage, filePathOf, filesHandler } from '../../src/bundle/serve-files.ts';
 import { verifyBundle } from '../../src/bundle/verify.ts';
 import { digestOf, type Digest } from '../../src/oci/digest.ts';
 import { serveRegistry, type ServedRegistry } from '../../src/oci/serve.ts';
@@ -18,6 +18,8 @@ let path: string;
 let site: Site;
 let bundle: Bundle;
 let served: ServedRegistry;
+/** What the server said of blobs that it could not give. */
+const told: string[] = [];
 
 /** A bundle with an item of each kind but packages, whose tests are their own; binaries and a layer of each image are large. */
 beforeAll(async () => {
@@ -59,7 +61,10 @@ beforeAll(async () => {
     allowUnpinned: true,
   });
   bundle = await openBundle(path);
-  served = await serveRegistry(bundle.store, { others: filesHandler(bundle) });
+  served = await serveRegistry(bundle.store, {
+    others: filesHandler(bundle),
+    onDamaged: (error) => told.push(describeServedDamage(path, error)),
+  });
 });
 
 afterAll(async () => {
@@ -130,6 +135,7 @@ describe('a flipped byte', () => {
     if (item.sizeBytes > 1024 * 1024) expect({ status, body }).toEqual({ status: 200, body: 'broken off' });
     else expect({ status, body }).toEqual({ status: 500, body: expect.stringContaining(item.digest) as string });
     expect(await get(address)).toEqual({ status: 200, body: item.digest });
+    expect(told.filter((text) => text.includes(item.digest))).toEqual([expect.stringContaining(`${path} is damaged`)]);
   });
 
   it('of an image is never the end of a good answer: manifests, configurations and layers', async () => {
@@ -145,6 +151,7 @@ describe('a flipped byte', () => {
       const { status, body } = await withFlipped(digest, () => get(address));
 
       expect([status === 500, body === 'broken off']).toContain(true);
+      expect(told.filter((text) => text.includes(digest))).toHaveLength(1);
       seen.add((entry?.sizeBytes ?? 0) > 1024 * 1024 ? `large ${status} ${body}` : `small ${status}`);
     }
     expect([...seen].sort()).toEqual(['large 200 broken off', 'small 500']);

@@ -113,7 +113,12 @@ it('of two platforms that hold different versions is pushed and laid out with wh
     spec: { ...site.config.spec, kubernetes: { ...site.config.spec.kubernetes, version } },
   });
   const platformsFor = (version: string): Promise<readonly string[]> =>
-    withSupply(config(version), { path }, (_config, supply) => Promise.resolve([...supply.platforms, ...supply.notes]));
+    withSupply(
+      config(version),
+      { path },
+      () => undefined,
+      (_config, supply) => Promise.resolve([...supply.platforms, ...supply.notes]),
+    );
   expect(await platformsFor(versions[0])).toEqual(['linux/amd64', 'linux/arm64']);
   expect(await platformsFor(versions[1])).toEqual([
     'linux/arm64',

@@ -157,6 +157,7 @@ export function addBundleServe(bundle: Command, context: CliContext): void {
               : [`registry ${registry}`, `files ${files}`, ...repositories].join('\n');
           context.stdout(`${text}\n`);
         },
+        (message) => context.stderr(`${message}\n`),
       );
       context.finish(exitCodes.ok);
     });
