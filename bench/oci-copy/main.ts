@@ -12,6 +12,8 @@ import {
   pathOf,
 } from '../../test/support/oci/tools.ts';
 import { runMeasured } from '../lib/measured-process.ts';
+import installTools from '../../test/support/install-tools.ts';
+import { warmMemory } from '../lib/warm-memory.ts';
 import { imageCount } from './images.ts';
 import { groups, listPeers, type Group, type Peer } from './peers.ts';
 import { prepare } from './prepare.ts';
@@ -34,13 +36,14 @@ const only = process.env['ONLY']?.split(',');
 const without = process.env['WITHOUT']?.split(',') ?? [];
 const port = 5971;
 
+await installTools();
 const tools = {
   registry: await findDockerRegistry(),
   crane: await findCrane(),
   regsync: await findRegsync(),
   skopeo: await findSkopeo(),
 };
-if (isMissing('bench of copies', ...Object.values(tools))) process.exit(0);
+if (isMissing('bench of copies', ...Object.values(tools))) process.exit(1);
 
 const dir = mkdtempSync(join(process.env['BENCH_DIR'] ?? tmpdir(), 'oci-bench-'));
 let link: SlowLink | undefined;
@@ -97,6 +100,7 @@ async function measure(peer: Peer, group: Group): Promise<void> {
   mkdirSync(work);
   // What the removal left to the disk shall not slow the next one down.
   execFileSync('sync');
+  warmMemory();
   registry = await startRegistry(storage, { ...registryOptions, address: link?.address, prefix: link?.prefix });
   try {
     for (const step of [group, `${group} again`] as const) {

@@ -31,7 +31,7 @@ export interface ResolvedImage {
 }
 
 /** Images that are asked about at once. */
-const imagesAtOnce = 16;
+const imagesAtOnce = 32;
 
 /** Where images are asked for: their registries, and a bundle made earlier that may have what a digest names. */
 interface Origins {

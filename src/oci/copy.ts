@@ -11,7 +11,7 @@ import { formatReference, withDigest, type Reference, type RepositoryName } from
 import type { OciStore, WritableOciStore } from './store.ts';
 
 /** Manifests that are worked on at once: small requests, whose waiting is what costs. */
-const manifestJobs = 16;
+const manifestJobs = 32;
 
 /**
  * Copies images from one store to another.

@@ -1,12 +1,11 @@
 import { rootCertificates } from 'node:tls';
 import type { Readable } from 'node:stream';
-import fetch, { type Response } from 'node-fetch';
-import { abortReason } from '../lib/deadline.ts';
+import type { Response } from 'node-fetch';
 import { createAgent, type ConnectionOptions } from './agent.ts';
-import { connectionError, stalled, type Doing } from './http-errors.ts';
-import { receiveBody, type ReceiveOptions } from './receive.ts';
-import { watchStall } from './stall.ts';
+import { connectionError, type Doing } from './http-errors.ts';
+import { dropBody } from './receive.ts';
 import { readAll } from './verify.ts';
+import { watchedFetch, type UploadBody, type WatchedAnswer, type WatchedRequest } from './watched-fetch.ts';
 
 /** One request as it was answered; for counting. */
 export interface RequestEvent {
@@ -16,9 +15,8 @@ export interface RequestEvent {
   readonly status: number;
 }
 
-/** A request on one connection. */
-export interface SingleRequest {
-  readonly method: 'GET' | 'HEAD' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
+/** A request on a single connection. */
+export interface SingleRequest extends Pick<WatchedRequest, 'method'> {
   readonly headers?: Readonly<Record<string, string>> | undefined;
   /** Bytes are sent again in another try; a stream goes once. */
   readonly body?: Uint8Array | UploadBody | undefined;
@@ -27,14 +25,8 @@ export interface SingleRequest {
   readonly signal?: AbortSignal | undefined;
 }
 
-/** A body that streams, and whether its own source is what it waits for. */
-export interface UploadBody {
-  readonly stream: Readable;
-  readonly isWaitingForSource: () => boolean;
-}
-
-/** An answer. Either its body is read with one of the two, or `discard` is called. */
-export interface EndpointAnswer {
+/** An answer. Its body is read with one of `text`, `bytes` and `receive`, or `discard` is called. */
+export interface EndpointAnswer extends Pick<WatchedAnswer, 'receive'> {
   readonly status: number;
   readonly headers: Response['headers'];
   /** The address that answered, after redirects. */
@@ -42,10 +34,10 @@ export interface EndpointAnswer {
   text(): Promise<string>;
   /** The whole body, 32 MiB where nothing else is said; the same again where it is asked for again. */
   bytes(maxBytes?: number): Promise<Buffer>;
-  /** The body, and what ends the watch over the request; called when the body is closed. */
-  readonly body: Readable;
-  readonly release: () => void;
+  /** Lets the body run out, so that its connection can be used again. */
   discard(): void;
+  /** Ends the connection with it. */
+  destroy(): void;
 }
 
 /** Sends single requests, on connections that are kept. */
@@ -71,64 +63,20 @@ export function createSender({ connection, stallMs, onRequest, doing }: SenderOp
     agents.set(protocol, agent);
     return agent;
   };
-
-  const send = async (url: URL, request: SingleRequest): Promise<EndpointAnswer> => {
-    const controller = new AbortController();
-    const { body, signal, what } = request;
-    const stream = body !== undefined && 'stream' in body ? body : undefined;
-    const stop = (reason: Error): void => {
-      controller.abort(reason);
-      stream?.stream.destroy();
-    };
-    const onAbort = (): void => {
-      stop(abortReason(signal));
-    };
-    if (signal?.aborted === true) throw abortReason(signal);
-    signal?.addEventListener('abort', onAbort, { once: true });
-    const watch = watchStall(
-      stallMs,
-      () => stop(stalled(doing(what), stallMs)),
-      () => stream?.isWaitingForSource() ?? false,
-    );
-    const refresh = (): void => {
-      watch.refresh();
-    };
-    stream?.stream.on('data', refresh).pause();
-    const release = (): void => {
-      signal?.removeEventListener('abort', onAbort);
-    };
-    let response: Response;
-    try {
-      response = await fetch(url, {
-        method: request.method,
-        headers: { 'user-agent': 'installer', ...request.headers },
-        redirect: 'manual',
-        compress: false,
-        agent: agentFor(url),
-        signal: controller.signal,
-        ...(body === undefined ? {} : { body: stream ? stream.stream : Buffer.from(body as Uint8Array) }),
-      });
-    } catch (error) {
-      release();
-      onRequest?.({ method: request.method, url: url.href, status: 0 });
-      if (controller.signal.aborted) throw controller.signal.reason;
-      // What the source of the body says goes before what the connection makes of it.
-      const inner = stream?.stream.errored;
-      throw inner ?? connectionError(doing(what), error);
-    } finally {
-      watch.stop();
-    }
-    onRequest?.({ method: request.method, url: url.href, status: response.status });
-    return toAnswer(response, url, {
-      doing: doing(what),
-      stallMs,
-      abortReason: () => (controller.signal.aborted ? (controller.signal.reason as Error) : undefined),
-      onClose: release,
-    });
-  };
-
   return {
-    send,
+    async send(url, { method, headers = {}, body, what, signal }) {
+      const now = doing(what);
+      const watched = { method, headers, body, signal, stallMs, doing: now, agent: agentFor(url) };
+      const tell = (status: number): void => onRequest?.({ method, url: url.href, status });
+      const answer = await watchedFetch(url, watched, (error) => connectionError(now, error)).catch(
+        (error: unknown) => {
+          tell(0);
+          throw error;
+        },
+      );
+      tell(answer.response.status);
+      return toAnswer(answer, url, now);
+    },
     close() {
       for (const agent of agents.values()) agent.destroy();
     },
@@ -138,16 +86,7 @@ export function createSender({ connection, stallMs, onRequest, doing }: SenderOp
 /** Largest body that is no blob. */
 const maxSmallBytes = 32 * 1024 * 1024;
 
-function toAnswer(
-  response: Response,
-  url: URL,
-  options: Pick<ReceiveOptions, 'doing' | 'stallMs' | 'abortReason' | 'onClose'>,
-): EndpointAnswer {
-  const { doing, onClose: release } = options;
-  const body = response.body as Readable;
-  // An error after nobody listens any more (a body that was dropped) is no matter.
-  body.on('error', () => undefined);
-  const receive = (): Readable => receiveBody(body, { ...options, skipBytes: 0, expectedBytes: 0 });
+function toAnswer({ response, receive, release }: WatchedAnswer, url: URL, doing: Doing): EndpointAnswer {
   let all: Promise<Buffer> | undefined;
   const whole = (maxBytes = maxSmallBytes): Promise<Buffer> =>
     (all ??= readAll(receive(), maxBytes, doing.what, doing.registry));
@@ -155,15 +94,15 @@ function toAnswer(
     status: response.status,
     headers: response.headers,
     url: url.href,
-    body,
-    release,
+    receive,
     bytes: whole,
     text: async () => (await whole()).toString(),
     discard() {
-      if (all !== undefined) return;
-      receive()
-        .on('error', () => undefined)
-        .resume();
+      if (all === undefined) dropBody(receive());
+    },
+    destroy() {
+      (response.body as Readable).destroy();
+      release();
     },
   };
 }

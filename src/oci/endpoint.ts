@@ -1,5 +1,4 @@
 import { basicHeader, isBasic } from '../lib/basic-auth.ts';
-import { sleep } from '../lib/deadline.ts';
 import { retry } from '../lib/retry.ts';
 import type { ConnectionOptions } from './agent.ts';
 import { createAuthorizer, type Authorizer } from './auth.ts';
@@ -16,6 +15,7 @@ import {
   type Doing,
 } from './http-errors.ts';
 import { createLoginGate } from './login-gate.ts';
+import { createPause } from './pause.ts';
 import { isTransient, OciError, waitOf } from './oci-errors.ts';
 
 /** How often and how long requests are tried. */
@@ -74,7 +74,7 @@ const redirects: readonly number[] = [301, 302, 303, 307, 308];
 export function createEndpoint(options: EndpointOptions): Endpoint {
   const { registry, credentials, connection, patience, onRequest, basePath = '' } = options;
   let { baseUrl } = options;
-  let pausedUntil = 0;
+  const pause = createPause();
   const doing = (what: string): Doing => {
     const { host } = new URL(baseUrl);
     return { what, registry: host === registry ? registry : `${registry} (at ${host})` };
@@ -195,8 +195,7 @@ export function createEndpoint(options: EndpointOptions): Endpoint {
     const retryAfterMs = parseRetryAfter(answer.headers.get('retry-after'), Date.now());
     const said = { status: answer.status, text, contentType, retryAfterMs, isAnonymous, mayPass };
     const error = statusError(doing(what), said);
-    // Too much for one is too much for all: everybody waits, streams too.
-    if (answer.status === 429 && isTransient(error)) pausedUntil = Math.max(pausedUntil, Date.now() + waitOf(error));
+    pause.note(error);
     return error;
   };
 
@@ -206,8 +205,7 @@ export function createEndpoint(options: EndpointOptions): Endpoint {
   ): Promise<T> => {
     return retry(
       async () => {
-        const pause = pausedUntil - Date.now();
-        if (pause > 0) await sleep(pause, signal);
+        await pause.wait(signal);
         return work();
       },
       {

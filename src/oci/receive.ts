@@ -65,3 +65,8 @@ export function receiveBody(body: Readable, options: ReceiveOptions): Readable {
   body.pause();
   return out;
 }
+
+/** Lets a body that nobody wants run out, so that its connection can be used again. */
+export function dropBody(body: Readable): void {
+  body.on('error', () => undefined).resume();
+}

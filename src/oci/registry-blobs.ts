@@ -4,7 +4,6 @@ import { notARegistry } from './http-errors.ts';
 import type { BlobDescriptor } from './manifest.ts';
 import { bareMediaType } from './media-types.ts';
 import { notFound } from './oci-errors.ts';
-import { receiveBody } from './receive.ts';
 import { formatReference, formatRepositoryName, withDigest, type RepositoryName } from './reference.ts';
 import type { Places } from './registry-places.ts';
 import type { OciStore, OpenBlobOptions, OpenFrom, PutBlobOptions, PutBlobResult, WritableOciStore } from './store.ts';
@@ -27,7 +26,7 @@ export type BlobCalls = Pick<WritableOciStore, 'statBlob' | 'openBlob' | 'putBlo
   Required<Pick<OciStore, 'distrust'>>;
 
 export function createBlobCalls(places: Places, chunkBytes: number | undefined): BlobCalls {
-  const { ask, askForBlob, origin, patience } = places;
+  const { ask, askForBlob, origin } = places;
   /** Uploads that broke off, by repository and digest; they are gone on with while this process lives. */
   const sessions = new Map<string, UploadSession>();
   /** By registry: bytes of one request, where a proxy in front of it refused more. */
@@ -74,18 +73,11 @@ export function createBlobCalls(places: Places, chunkBytes: number | undefined):
         );
       }
       if (bareMediaType(answer.headers.get('content-type') ?? '') === 'text/html') {
-        answer.body.destroy();
-        answer.release();
+        answer.destroy();
         throw notARegistry(place.endpoint.doing(what), 'text/html');
       }
-      return receiveBody(answer.body, {
-        doing: place.endpoint.doing(what),
-        skipBytes: isPart && answer.status === 200 ? startByte : 0,
-        expectedBytes: endByte - startByte,
-        stallMs: patience.stallMs,
-        abortReason: () => (signal?.aborted === true ? (signal.reason as Error) : undefined),
-        onClose: answer.release,
-      });
+      const skipBytes = isPart && answer.status === 200 ? startByte : 0;
+      return answer.receive({ skipBytes, expectedBytes: endByte - startByte });
     });
 
   const putBlob = async (

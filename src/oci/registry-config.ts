@@ -34,7 +34,7 @@ export interface RegistryOptions {
   readonly credentials?: CredentialSource | undefined;
   /** Environment with HTTPS_PROXY, HTTP_PROXY and NO_PROXY; no proxy where nothing is given. */
   readonly proxyEnv?: NodeJS.ProcessEnv | undefined;
-  /** Connections to one host at once; 16 where nothing else is said. */
+  /** Connections to one host at once; 32 where nothing else is said. */
   readonly maxConnections?: number | undefined;
   /**
    * Bytes of one request of an upload. Where nothing is given a blob goes in one request, which costs the fewest trips. Where a proxy

@@ -1,5 +1,5 @@
 import type { Scopes } from './challenge.ts';
-import { createEndpoint, usualPatience, type Endpoint, type Patience } from './endpoint.ts';
+import { createEndpoint, usualPatience, type Endpoint } from './endpoint.ts';
 import type { Digest } from './digest.ts';
 import { isNotFound, OciError } from './oci-errors.ts';
 import { formatRepositoryName, type RepositoryName } from './reference.ts';
@@ -16,7 +16,6 @@ export type PlaceWork<T> = (place: Place, path: string, scopes: Scopes) => Promi
 
 /** The registries that were spoken to so far, each with its connections and tokens. */
 export interface Places {
-  readonly patience: Patience;
   /** The registry itself: the only place that is written to. */
   readonly origin: (registry: string) => Place;
   /** Asks the mirrors, then the registry; a mirror that does not have it, or does not answer, is passed over. */
@@ -28,7 +27,7 @@ export interface Places {
   close(): void;
 }
 
-const defaultConnections = 16;
+const defaultConnections = 32;
 
 export function createPlaces(options: RegistryOptions): Places {
   const patience = { ...usualPatience, ...options.patience };
@@ -95,7 +94,6 @@ export function createPlaces(options: RegistryOptions): Places {
   };
 
   return {
-    patience,
     origin: (registry) => placesOf(registry).origin,
     ask: (name, work) => ask(name, work),
     askForBlob: (name, digest, work) => ask(name, work, digest),

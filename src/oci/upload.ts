@@ -2,12 +2,13 @@ import { Readable } from 'node:stream';
 import { InstallerError } from '../errors.ts';
 import type { Scopes } from './challenge.ts';
 import type { Endpoint } from './endpoint.ts';
-import type { EndpointAnswer, UploadBody } from './endpoint-send.ts';
+import type { EndpointAnswer } from './endpoint-send.ts';
 import type { BlobDescriptor } from './manifest.ts';
 import { notARegistry } from './http-errors.ts';
 import { cutShort, isOtherBytes, OciError } from './oci-errors.ts';
 import type { CallOptions, OpenFrom, PutBlobOptions } from './store.ts';
 import { checkBlob, type BlobCheck } from './verify.ts';
+import type { UploadBody } from './watched-fetch.ts';
 
 /** An upload that was begun: where it goes on, and how much the registry has. */
 export interface UploadSession {

@@ -5,7 +5,8 @@ import { continued } from './continued.ts';
 import { isTransient, OciError, waitOf } from './oci-errors.ts';
 import type { CallOptions } from './store.ts';
 import { readAll } from './verify.ts';
-import { createWebRequests, dropBody } from './web-requests.ts';
+import { dropBody } from './receive.ts';
+import { createWebRequests } from './web-requests.ts';
 import type { WebServers } from './web-servers.ts';
 
 /** Plain files on web servers: releases and their checksums. */

@@ -1,14 +1,12 @@
-import type { Readable } from 'node:stream';
 import { rootCertificates } from 'node:tls';
-import fetch, { type Response } from 'node-fetch';
-import { abortReason, sleep } from '../lib/deadline.ts';
 import { createAgent } from './agent.ts';
-import { parseRetryAfter, stalled } from './http-errors.ts';
+import { parseRetryAfter } from './http-errors.ts';
 import { createLoginGate, type LoginGate } from './login-gate.ts';
-import { isTransient, OciError, waitOf } from './oci-errors.ts';
-import { receiveBody, type ReceiveOptions } from './receive.ts';
-import { watchStall } from './stall.ts';
+import { OciError } from './oci-errors.ts';
+import { createPause, type Pause } from './pause.ts';
+import { dropBody } from './receive.ts';
 import { readAll } from './verify.ts';
+import { watchedFetch, type WatchedAnswer } from './watched-fetch.ts';
 import { checkCredentials, pageInstead, webConnectionError, webStatusError, type WebDoing } from './web-errors.ts';
 import { loginHeader, serverOf, type WebServer, type WebServers } from './web-servers.ts';
 
@@ -21,11 +19,8 @@ export interface WebRequest {
   readonly signal?: AbortSignal | undefined;
 }
 
-/** An answer. Its body is taken with `receive`, which watches it to its end, once. */
-export interface WebAnswer {
-  readonly response: Response;
+export interface WebAnswer extends Pick<WatchedAnswer, 'response' | 'receive'> {
   readonly doing: WebDoing;
-  readonly receive: (range?: Pick<ReceiveOptions, 'skipBytes' | 'expectedBytes'>) => Readable;
 }
 
 export interface WebRequests {
@@ -92,45 +87,17 @@ export function createWebRequests({ servers, proxyEnv, maxConnections, stallMs }
       hadLogin: login !== undefined,
       ...(url.host === first.host ? {} : { ledBy: first.host }),
     };
-    const controller = new AbortController();
-    const onAbort = (): void => {
-      controller.abort(abortReason(signal));
-    };
-    if (signal?.aborted === true) throw abortReason(signal);
-    signal?.addEventListener('abort', onAbort, { once: true });
-    const release = (): void => {
-      signal?.removeEventListener('abort', onAbort);
-    };
-    const watch = watchStall(stallMs, () => {
-      controller.abort(stalled(doing, stallMs));
-    });
-    try {
-      const response = await fetch(url, {
-        method,
-        headers: { 'user-agent': 'installer', ...headers, ...own },
-        redirect: 'manual',
-        compress: false,
-        agent: agentFor,
-        signal: controller.signal,
-      });
-      const body = response.body as Readable;
-      body.on('error', () => undefined);
-      const abortedBy = (): Error | undefined => (signal?.aborted === true ? abortReason(signal) : undefined);
-      const common = { doing, stallMs, abortReason: abortedBy, onClose: release };
-      const receive: WebAnswer['receive'] = (range = { skipBytes: 0, expectedBytes: 0 }) =>
-        receiveBody(body, { ...common, ...range });
-      return { response, doing, receive };
-    } catch (error) {
-      release();
-      if (controller.signal.aborted) throw controller.signal.reason;
-      throw webConnectionError(doing, error);
-    } finally {
-      watch.stop();
-    }
+    const watched = { method, headers: { ...headers, ...own }, signal, stallMs, doing, agent: agentFor(url) };
+    const answer = await watchedFetch(url, watched, (error) => webConnectionError(doing, error));
+    return { ...answer, doing };
   };
 
-  /** By host: too much for one request is too much for all, so everybody waits. */
-  const pausedUntil = new Map<string, number>();
+  const pauses = new Map<string, Pause>();
+  const pauseOf = (host: string): Pause => {
+    const pause = pauses.get(host) ?? createPause();
+    pauses.set(host, pause);
+    return pause;
+  };
 
   const sendFollowing = async (request: WebRequest): Promise<WebAnswer> => {
     const first = new URL(request.url);
@@ -147,8 +114,7 @@ export function createWebRequests({ servers, proxyEnv, maxConnections, stallMs }
   return {
     async ask(request) {
       const { host, pathname } = new URL(request.url);
-      const pause = (pausedUntil.get(host) ?? 0) - Date.now();
-      if (pause > 0) await sleep(pause, request.signal);
+      await pauseOf(host).wait(request.signal);
       const answer = await sendFollowing(request);
       const { response, doing, receive } = answer;
       const { status } = response;
@@ -162,20 +128,13 @@ export function createWebRequests({ servers, proxyEnv, maxConnections, stallMs }
       if (status === 404 || status === 410) throw absentFile(request.url);
       const retryAfterMs = parseRetryAfter(response.headers.get('retry-after'), Date.now());
       const error = webStatusError(doing, { status, text: body.toString().slice(0, 1024), contentType, retryAfterMs });
-      if (status === 429 && isTransient(error)) {
-        pausedUntil.set(host, Math.max(pausedUntil.get(host) ?? 0, Date.now() + waitOf(error)));
-      }
+      pauseOf(host).note(error);
       throw error;
     },
     close() {
       for (const agent of agents.values()) agent.destroy();
     },
   };
-}
-
-/** Lets a body that nobody wants run out, so that its connection can be used again. */
-export function dropBody(body: Readable): void {
-  body.on('error', () => undefined).resume();
 }
 
 /** By type or by name. Files that are fetched are none, so a page is a login's, a proxy's, or says that nothing is there. */
