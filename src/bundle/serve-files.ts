@@ -11,10 +11,14 @@ type Content = { readonly item: BundleItem } | { readonly text: string; readonly
 /**
  * Answers for the files of a bundle: `/files/<host>/<path>` as their publisher has them, `/files/<kind>/<name>` for those that have no publisher,
  * their checksums beside them, `/packages/<repository>/…` for repositories of packages, and the table of contents (`/bundle.json`, `/bundle.json.sig`). One range a request; what does not match its digest does not end as a good answer.
+ * `provenBytes` is as of `blobSender`.
  */
-export function filesHandler(bundle: Bundle): (request: IncomingMessage, response: ServerResponse) => Promise<boolean> {
+export function filesHandler(
+  bundle: Bundle,
+  provenBytes?: number,
+): (request: IncomingMessage, response: ServerResponse) => Promise<boolean> {
   const contents = contentsOf(bundle);
-  const send = blobSender(bundle.path);
+  const send = blobSender(bundle.path, provenBytes);
   return async (request, response) => {
     const path = decodeURIComponent(new URL(request.url ?? '/', 'http://localhost').pathname);
     const content = contents.get(path);

@@ -7,6 +7,8 @@ import { checkBlob } from './verify.ts';
 
 /** Largest blob that is held in memory until it is verified. */
 const heldBytes = 1024 * 1024;
+/** Largest blob that is read before its first byte is sent: a second or two, where clients wait a minute. */
+const usualProvenBytes = 256 * 1024 * 1024;
 
 export interface BlobToSend {
   readonly blob: BlobDescriptor;
@@ -19,12 +21,13 @@ export interface BlobToSend {
 export type SendBlob = (request: IncomingMessage, response: ServerResponse, what: BlobToSend) => Promise<void>;
 
 /**
- * Sends blobs so that no answer ends well with bytes that are not the blob's: a small one is verified before the answer begins (the error
- * is thrown, as of `verifying`), a large one on its way, and its connection ends before the last piece. Before a range of a large one the
- * whole is read, the first time that it is asked for in parts. `where` is for errors.
+ * Sends blobs so that no answer ends well with bytes that are not the blob's. One of up to `provenBytes` is read before its answer begins, the
+ * first time, and the error is thrown, as of `verifying`: a client learns the reason, and keeps nothing of it. Every large one is verified
+ * on its way, and its connection ends before the last piece; containerd keeps what came until then, and tries to go on from there. Before a range of
+ * a large one the whole is read, the first time. `where` is for errors.
  */
-export function blobSender(where: string): SendBlob {
-  /** Large blobs that were right when they were read for a range. */
+export function blobSender(where: string, provenBytes = usualProvenBytes): SendBlob {
+  /** Large blobs that were right when they were read. */
   const proven = new Map<Digest, Promise<void>>();
 
   const prove = ({ blob, readInto }: BlobToSend): Promise<void> => {
@@ -61,7 +64,9 @@ export function blobSender(where: string): SendBlob {
       await readWhole(blob, verifyingReads(blob, where, readInto), bytes);
       begin().end(bytes.subarray(startByte, endByte));
     } else if (isWhole) {
+      if (sizeBytes <= provenBytes) await prove(what);
       begin();
+      // Also of a blob that was right before: the disk may have changed its mind.
       await sendBytes(response, { startByte, endByte }, verifyingReads(blob, where, readInto));
     } else {
       await prove(what);

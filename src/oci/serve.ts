@@ -23,6 +23,8 @@ export interface ServeOptions {
   readonly account?: ServeAccount | undefined;
   /** Called for each answer. */
   readonly onRequest?: ((event: { method: string; path: string; status: number }) => void) | undefined;
+  /** For tests: see `blobSender`. */
+  readonly provenBytes?: number | undefined;
   /** Called once for each blob that cannot be given because its bytes are others, or missing. */
   readonly onDamaged?: ((error: InstallerError) => void) | undefined;
   /** Answers paths outside of `/v2/` and `/token`; true where it did. What is not answered is a 404. */
@@ -47,7 +49,7 @@ export interface ServedRegistry {
  */
 export async function serveRegistry(store: LocalOciStore, options: ServeOptions = {}): Promise<ServedRegistry> {
   const gate = options.account === undefined ? undefined : createGate(options.account);
-  const send = blobSender(store.description);
+  const send = blobSender(store.description, options.provenBytes);
   const known = (await store.listReferences?.()) ?? [];
   const told = new Set<string>();
   const tell = (error: unknown): void => {

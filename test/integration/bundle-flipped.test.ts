@@ -13,6 +13,7 @@ import { packChart } from '../support/bundle/charts.ts';
 import { openSite, type Site } from '../support/bundle/site.ts';
 
 const large = 2_500_000;
+const provenBytes = 2_000_000;
 let dir: string;
 let path: string;
 let site: Site;
@@ -62,7 +63,9 @@ beforeAll(async () => {
   });
   bundle = await openBundle(path);
   served = await serveRegistry(bundle.store, {
-    others: filesHandler(bundle),
+    others: filesHandler(bundle, provenBytes),
+    // As of blobs that are too large to be read before.
+    provenBytes,
     onDamaged: (error) => told.push(describeServedDamage(path, error)),
   });
 });
@@ -155,6 +158,31 @@ describe('a flipped byte', () => {
       seen.add((entry?.sizeBytes ?? 0) > 1024 * 1024 ? `large ${status} ${body}` : `small ${status}`);
     }
     expect([...seen].sort()).toEqual(['large 200 broken off', 'small 500']);
+  });
+
+  it('of a blob that is read before it is sent is the reason that its client gets, the first time', async () => {
+    const item = itemOf('binary');
+    const usual = await serveRegistry(bundle.store, { others: filesHandler(bundle) });
+    const from = `${usual.url}${filePathOf(item)}`;
+
+    const refused = await withFlipped(item.digest, async () => {
+      const answer = await fetch(from);
+      return { status: answer.status, text: await answer.text() };
+    });
+    const right = await fetch(from);
+    const sent = digestOf(Buffer.from(await right.arrayBuffer()));
+    const later = await withFlipped(item.digest, async () =>
+      (await fetch(from)).arrayBuffer().then(
+        () => 'whole',
+        () => 'broken off',
+      ),
+    );
+    await usual.close();
+
+    expect(item.sizeBytes).toBeGreaterThan(provenBytes);
+    expect(refused).toEqual({ status: 500, text: expect.stringContaining(item.digest) as string });
+    expect(sent).toBe(item.digest);
+    expect(later).toBe('broken off');
   });
 
   it('is found before a part of a file is sent', async () => {
