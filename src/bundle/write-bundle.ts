@@ -81,22 +81,21 @@ export async function writeBundle(
 ): Promise<WriteResult> {
   const path = resolve(options.path);
   await checkFolder(path);
-  const { manifest, manifestBytes } = completeManifest(draft, path);
+  const manifestBytes = renderComplete(draft);
   const signature = options.signKey === undefined ? options.signature : signManifest(manifestBytes, options.signKey);
-  const plan = planBundle(manifestBytes, manifest, signature);
   const manifestDigest = digestOf(manifestBytes);
-  const result = { path, manifestDigest, manifest, sizeBytes: plan.totalBytes };
   const old = await openOld(path);
   try {
+    // The plan follows from these two: it is made once, when the old one is opened.
+    const hasSameHead = old?.manifestDigest === manifestDigest && old.signature === signature;
+    const { manifest, plan } = hasSameHead ? old : planOf(manifestBytes, signature, path);
+    const result = { path, manifestDigest, manifest, sizeBytes: plan.totalBytes };
     const isSame =
+      hasSameHead &&
       options.anew !== true &&
-      old?.manifestDigest === manifestDigest &&
-      old.signature === signature &&
       old.file.sizeBytes === plan.totalBytes &&
       isCutAs(old, path, options.partBytes);
-    if (old !== undefined && isSame) {
-      return { ...result, paths: old.file.paths, fetchedBytes: 0, keptBytes: 0, wasThere: true };
-    }
+    if (isSame) return { ...result, paths: old.file.paths, fetchedBytes: 0, keptBytes: 0, wasThere: true };
     const partial = await openPartial(path, plan, { partBytes: options.partBytes, freeBytes: options.freeBytes });
     let isOver = false;
     try {
@@ -135,15 +134,16 @@ export async function checkFolder(path: string): Promise<void> {
   }
 }
 
-/** A manifest with its index, in the form in which it is written and read back. */
-export function completeManifest(
-  draft: Omit<BundleManifest, 'index'>,
-  path: string,
-): { readonly manifest: BundleManifest; readonly manifestBytes: Buffer } {
+/** `bundle.json` of a manifest, whose index is made here. */
+function renderComplete(draft: Omit<BundleManifest, 'index'>): Buffer {
   const index = Buffer.from(renderIndex(draft.items, sizesOf({ ...draft, index: emptyBlob })));
-  const whole = { ...draft, index: { digest: digestOf(index), sizeBytes: index.length } };
-  const manifestBytes = renderBundleManifest(whole);
-  return { manifest: parseBundleManifest(manifestBytes, path), manifestBytes };
+  return renderBundleManifest({ ...draft, index: { digest: digestOf(index), sizeBytes: index.length } });
+}
+
+/** The manifest in the form in which it is read back, and where everything lies. */
+function planOf(manifestBytes: Buffer, signature: string | undefined, path: string): Pick<Bundle, 'manifest' | 'plan'> {
+  const manifest = parseBundleManifest(manifestBytes, path);
+  return { manifest, plan: planBundle(manifestBytes, manifest, signature) };
 }
 
 const emptyBlob: BlobDescriptor = { digest: digestOf(''), sizeBytes: 0 };
