@@ -70,8 +70,8 @@ export async function createBundle(options: CreateOptions): Promise<VerifiedResu
   const access = await registryAccess(config, env, options.addSecret);
   const servers = await readServers(config.spec.artifacts.servers, options.addSecret, env);
   const registry = createRegistryStore({ ...access, patience });
-  const earlier = await openOld(options.path);
   const web = createWebFiles({ servers, proxyEnv: env, patience });
+  let earlier: ReturnType<typeof openOld> = Promise.resolve(undefined);
   try {
     const { mirrors } = config.spec.artifacts;
     // First of all: charts say which images they need.
@@ -82,8 +82,13 @@ export async function createBundle(options: CreateOptions): Promise<VerifiedResu
     for (const name of unusedPins(wanted, pins)) {
       onNote(`spec.bundle.digests names ${name}, which nothing in this bundle asks for`);
     }
+    earlier = openOld(options.path);
     const [images, files, packages, installers, base] = await both([
-      resolveImages(registry, wanted.images, platforms, { signal, earlier: earlier?.store, pins }),
+      resolveImages(registry, wanted.images, platforms, {
+        signal,
+        earlier: earlier.then((bundle) => bundle?.store),
+        pins,
+      }),
       resolveFiles(web, wanted.files, { mirrors, signal }),
       packagesOf(web, options),
       Promise.all(options.installers.map(installerSource)),
@@ -114,7 +119,7 @@ export async function createBundle(options: CreateOptions): Promise<VerifiedResu
   } finally {
     web.close();
     await registry.close();
-    await earlier?.close();
+    await (await earlier)?.close();
   }
 }
 

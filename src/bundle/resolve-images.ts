@@ -36,12 +36,12 @@ const imagesAtOnce = 32;
 /** Where images are asked for: their registries, and a bundle made earlier that may have what a digest names. */
 interface Origins {
   readonly store: OciStore;
-  readonly earlier: OciStore | undefined;
+  readonly earlier: Promise<OciStore | undefined>;
 }
 
 export interface ResolveImagesOptions extends CallOptions {
-  /** A bundle made earlier. */
-  readonly earlier?: OciStore | undefined;
+  /** A bundle made earlier. A promise, for the registry can be asked while that is opened. */
+  readonly earlier?: Promise<OciStore | undefined>;
   /** What images that are named by tag must be: then they are asked for by digest. */
   readonly pins?: ImagePins | undefined;
 }
@@ -55,7 +55,7 @@ export async function resolveImages(
   store: OciStore,
   wanted: readonly WantedImage[],
   platforms: readonly string[],
-  { signal, earlier, pins = new Map() }: ResolveImagesOptions = {},
+  { signal, earlier = Promise.resolve(undefined), pins = new Map() }: ResolveImagesOptions = {},
 ): Promise<readonly ResolvedImage[]> {
   const parsed = platforms.map(parsePlatform);
   const origins = { store, earlier };
@@ -69,8 +69,9 @@ export async function resolveImages(
 }
 
 /** From the earlier bundle, verified; where that has it not, or not whole, from the registry. */
-async function byDigest<T>({ store, earlier }: Origins, read: (from: OciStore) => Promise<T>): Promise<T> {
-  return earlier === undefined ? read(store) : read(earlier).catch(() => read(store));
+async function byDigest<T>(origins: Origins, read: (from: OciStore) => Promise<T>): Promise<T> {
+  const earlier = await origins.earlier;
+  return earlier === undefined ? read(origins.store) : read(earlier).catch(() => read(origins.store));
 }
 
 async function resolveImage(
