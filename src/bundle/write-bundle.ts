@@ -34,7 +34,7 @@ export interface WriteOptions extends CallOptions {
   readonly signKey?: KeyObject | undefined;
   /** Text of a signature that is there already: of a bundle that is cut otherwise, or put together. */
   readonly signature?: string | undefined;
-  /** Blobs on their way at once; 6 where nothing else is said. */
+  /** Blobs on their way at once; 8 where nothing else is said. */
   readonly jobs?: number | undefined;
   /** Tries of one blob without progress; 5 where nothing else is said. */
   readonly attempts?: number | undefined;

@@ -44,7 +44,7 @@ export function addBundlePush(bundle: Command, context: CliContext): void {
     .requiredOption('--to <registry>', 'HOST[:PORT][/PREFIX]')
     .option('--create-projects', 'make the projects that are not there (Harbor)', false)
     .option('--dry-run', 'show the names, and ask nobody', false)
-    .option('--jobs <n>', 'blobs to send at the same time', parseCount);
+    .option('--jobs <n>', 'blobs to send at the same time (default: 6)', parseCount);
   addRegistryOptions(command)
     .addHelpText(
       'after',

@@ -69,7 +69,7 @@ function addCreate(bundle: Command, context: CliContext): void {
     .option('--split <size>', 'cut the file into parts of this size, such as 4G', parseSize)
     .option('--sign <key>', 'sign the table of contents with this private key')
     .option('--repository-key <key>', 'sign the indexes of package repositories with this OpenPGP private key')
-    .option('--jobs <n>', 'files to fetch at the same time', parseCount)
+    .option('--jobs <n>', 'files to fetch at the same time (default: 8)', parseCount)
     .option('--verify-content', 'read every byte of the bundle in the end, and fetch anew what is damaged', false)
     .addHelpText(
       'after',
