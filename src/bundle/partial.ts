@@ -28,8 +28,8 @@ export interface PartialBundle {
    * must be is verified. Two calls for one blob at once are the caller's mistake.
    */
   put(blob: BlobDescriptor, openFrom: OpenFrom, options?: PutBlobOptions): Promise<PutBlobResult>;
-  /** All blobs are there: to the disk, and under the final name. */
-  finish(): Promise<void>;
+  /** All blobs are there: to the disk, and under the final names, which are returned. */
+  finish(): Promise<readonly string[]>;
   /** Leaves what is there for the next run. */
   close(): Promise<void>;
 }
@@ -144,6 +144,7 @@ function partialBundle(partial: Partial, done: Map<string, number>, unlock: () =
       await rm(`${asidePath(path)}.journal`, { force: true });
       await syncFolder(dirname(path));
       await rm(journalPath, { force: true });
+      return finals;
     },
     close,
   };

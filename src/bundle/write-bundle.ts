@@ -101,11 +101,9 @@ export async function writeBundle(
     try {
       const aside = await openAside(path);
       const counts = await fillAll(manifest, sources, [aside, old], partial, options).finally(() => aside?.close());
-      await partial.finish();
+      const paths = await partial.finish();
       isOver = true;
-      const { file } = await openBundle(path);
-      await file.close();
-      return { ...result, ...counts, paths: file.paths, wasThere: false };
+      return { ...result, ...counts, paths, wasThere: false };
     } finally {
       if (!isOver) await partial.close().catch(() => undefined);
     }
