@@ -21,7 +21,8 @@ createServer({ pauseOnConnect: true, noDelay: true }, (client) => {
 function pass(from: Socket, to: Socket): void {
   from.on('data', (piece) => {
     setTimeout(() => {
-      if (to.destroyed || to.write(piece)) return;
+      // What was on its way before the pause is written, too; one of them waits.
+      if (to.destroyed || to.write(piece) || from.isPaused()) return;
       from.pause();
       to.once('drain', () => from.resume());
     }, delayMs);
