@@ -1,5 +1,5 @@
 import type { BlobDescriptor } from './manifest.ts';
-import { isOtherBytes, notFound, tooLarge } from './oci-errors.ts';
+import { isOtherBytes, notFound, tooLarge, wrongSize } from './oci-errors.ts';
 import { formatRepositoryName, type RepositoryName } from './reference.ts';
 import type { CallOptions, LocalOciStore, OciStore } from './store.ts';
 import { checkBlob, readAll, verifying } from './verify.ts';
@@ -42,7 +42,9 @@ async function readFromFile(
   blob: BlobDescriptor,
   where: string,
 ): Promise<Buffer> {
-  if ((await store.statBlob(name, blob.digest)) === undefined) throw notFound(blob.digest, where);
+  const size = await store.statBlob(name, blob.digest);
+  if (size === undefined) throw notFound(blob.digest, where);
+  if (size > blob.sizeBytes) throw wrongSize(blob.digest, where, size, blob.sizeBytes);
   const memory = Buffer.allocUnsafe(blob.sizeBytes);
   const bytes = memory.subarray(0, await store.readInto(blob.digest, memory, 0));
   const check = checkBlob(blob, where);
